@@ -1,0 +1,123 @@
+//! What can be wrong with frames. Faults of the opening handshake are
+//! [`HandshakeError`](crate::handshake::HandshakeError), of URIs [`InvalidUri`](crate::uri::InvalidUri):
+//! the phases cannot produce each other's errors, so they do not share a type.
+
+use thiserror::Error;
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::utf8::InvalidUtf8;
+
+/// A violation of RFC 6455 after the opening handshake. Every variant says whose fault it is.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A Close frame with a payload of one byte. The peer's fault.
+    #[error("close frame with a payload of one byte; expected none or at least two")]
+    CloseTooShort,
+    /// A reason over 123 bytes of UTF-8. The caller's fault.
+    #[error("close reason of {len} bytes; at most 123 fit into a close frame")]
+    CloseReasonTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A fragmented control frame. The peer's fault.
+    #[error("fragmented control frame")]
+    ControlFragmented,
+    /// A control frame over 125 bytes. The peer's fault when received, the caller's when sent.
+    #[error("control frame with a payload over 125 bytes")]
+    ControlTooLong,
+    /// A close code that may not stand in a frame. The fault of who sends it.
+    #[error("close code {code} may not be sent; use 1000-1003, 1007-1014 or 3000-4999")]
+    InvalidCloseCode {
+        /// The code.
+        code: u16,
+    },
+    /// Text, or the reason of a close, that is not UTF-8. The peer's fault.
+    #[error("invalid UTF-8")]
+    InvalidUtf8,
+    /// A frame length in more bytes than it needs. The peer's fault.
+    #[error("frame length {payload_len} not encoded in its shortest form")]
+    LengthNotMinimal {
+        /// The length.
+        payload_len: u64,
+    },
+    /// A frame length of 2^63 or more. The peer's fault.
+    #[error("frame length with its most significant bit set")]
+    LengthTooLarge,
+    /// A masked frame from a server. The peer's fault.
+    #[error("masked frame from a server")]
+    Masked,
+    /// A message over the limit. A limit of ours.
+    #[error(
+        "message of {size} bytes exceeds max_size of {limit} bytes; raise max_size to accept it"
+    )]
+    MessageTooBig {
+        /// Bytes of the message as far as they were announced.
+        size: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A fragment over the limit. A limit of ours.
+    #[error(
+        "fragment of {size} bytes exceeds the limit of {limit} bytes; raise max_size to accept it"
+    )]
+    FragmentTooBig {
+        /// Bytes of the fragment.
+        size: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A new message while another was in its fragments. The peer's fault.
+    #[error("new message before the last fragment of the one before")]
+    MessageInterrupted,
+    /// A reserved opcode. The peer's fault.
+    #[error("reserved opcode {opcode}")]
+    ReservedOpcode {
+        /// Its four bits.
+        opcode: u8,
+    },
+    /// Reserved bits that no negotiated extension uses. The peer's fault.
+    #[error("reserved bits must be 0")]
+    ReservedBits,
+    /// More fragments than the limit. A limit of ours.
+    #[error("message of more than {limit} fragments")]
+    TooManyFragments {
+        /// The limit.
+        limit: usize,
+    },
+    /// A continuation frame with nothing to continue. The peer's fault.
+    #[error("continuation frame with no message to continue")]
+    UnexpectedContinuation,
+    /// An unmasked frame from a client. The peer's fault.
+    #[error("unmasked frame from a client")]
+    Unmasked,
+}
+
+impl ProtocolError {
+    /// The code to close the connection with.
+    ///
+    /// ```
+    /// use openline_proto::{CloseCode, ProtocolError};
+    /// assert_eq!(ProtocolError::InvalidUtf8.close_code(), CloseCode::INVALID_DATA);
+    /// ```
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            ProtocolError::InvalidUtf8 => CloseCode::INVALID_DATA,
+            ProtocolError::MessageTooBig { .. }
+            | ProtocolError::FragmentTooBig { .. }
+            | ProtocolError::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// The Close frame that tells the peer.
+    pub fn close_frame(&self) -> CloseFrame {
+        CloseFrame::for_fault(self.close_code(), &self.to_string())
+    }
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    fn from(_: InvalidUtf8) -> ProtocolError {
+        ProtocolError::InvalidUtf8
+    }
+}

@@ -1,0 +1,583 @@
+//! The receiving direction of a connection: bytes in, [`Event`]s out (RFC 6455 §5).
+//!
+//! [`Inbound`] parses, unmasks and validates in place, in the buffer of its owner, and owns no
+//! memory for payloads. It does not answer: its owner carries replies to
+//! [`Outbound`](crate::Outbound).
+//!
+//! ```text
+//!                    ┌─ whole frame in the buffer ─▶ Message, Data, Ping, Pong or Close
+//!  input ─▶ header ──┤
+//!                    └─ part of a data frame ─▶ Begin ─▶ Data … Data      (from the buffer)
+//!                                                   └──▶ accept … accept  (the payload sink)
+//! ```
+//!
+//! After [`Event::Begin`] the rest of the frame may be read straight from the transport into the
+//! memory where it is to stay, and shown to [`Inbound::accept`], which unmasks and validates it
+//! there: that is the payload sink, and large messages are never copied.
+
+use crate::close::CloseFrame;
+use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, Opcode, Role, Rsv};
+use crate::mask::{self, MaskKey};
+use crate::message::Kind;
+use crate::utf8::Validator;
+
+/// What the bytes of the peer mean.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'b> {
+    /// A data frame begins whose payload is not all in the input. `Data` events follow, or
+    /// [`Inbound::accept`] takes the payload.
+    Begin(Begin),
+    /// The peer closes. Whatever follows it is ignored (RFC 6455 §5.5.1).
+    Close(CloseFrame),
+    /// A part of a message, unmasked, and valid UTF-8 as far as it goes if it is text.
+    Data(Data<'b>),
+    /// A whole message in one frame that lay in the input.
+    Message {
+        /// Text or binary.
+        kind: Kind,
+        /// The reserved bits, for extensions.
+        rsv: Rsv,
+        /// The payload; valid UTF-8 if it is text without reserved bits.
+        payload: &'b [u8],
+    },
+    /// A Ping with its payload: a Pong with the same is due (§5.5.2).
+    Ping(&'b [u8]),
+    /// A Pong with its payload.
+    Pong(&'b [u8]),
+}
+
+/// The start of a data frame whose payload is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Text or binary.
+    pub kind: Kind,
+    /// The reserved bits of the message's first frame, for extensions.
+    pub rsv: Rsv,
+    /// Bytes of payload in this frame; within the limits.
+    pub payload_len: u64,
+    /// Whether this frame is the whole message.
+    pub is_whole_message: bool,
+}
+
+/// A part of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Data<'b> {
+    /// Text or binary.
+    pub kind: Kind,
+    /// The reserved bits of the message's first frame, for extensions.
+    pub rsv: Rsv,
+    /// The bytes. A character of a text may be cut at their ends.
+    pub payload: &'b [u8],
+    /// What these bytes end.
+    pub ends: Ends,
+}
+
+/// What the last byte of a piece of payload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ends {
+    /// Nothing: the frame goes on.
+    Nothing,
+    /// The frame; the message goes on.
+    Frame,
+    /// The frame and its message.
+    Message,
+}
+
+/// The result of [`Inbound::receive`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Received<'b> {
+    /// Bytes of the input that are done with: the next call starts after them.
+    pub consumed: usize,
+    /// What they mean; `None` when more bytes are needed.
+    pub event: Option<Event<'b>>,
+}
+
+/// How much a peer may send in one message. `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a message. Default 1 MiB: what `websockets` has, and enough for most uses.
+    pub max_message: Option<usize>,
+    /// Bytes of one frame of a message. Default none: the message's limit holds for it.
+    pub max_fragment: Option<usize>,
+    /// Frames of one message. Default 131,072: twice what Autobahn's case 9.3.1 sends, while a
+    /// stream of empty fragments still ends.
+    pub max_fragments: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { max_message: Some(1 << 20), max_fragment: None, max_fragments: 1 << 17 }
+    }
+}
+
+/// The receiving half of the protocol.
+///
+/// ```
+/// use openline_proto::{Event, Inbound, Kind, Limits, Role, Rsv};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// let mut input = *b"\x81\x05Hello\x89\x00\x82";
+/// let first = inbound.receive(&mut input)?;
+/// assert_eq!(first.consumed, 7);
+/// assert_eq!(
+///     first.event,
+///     Some(Event::Message { kind: Kind::Text, rsv: Rsv::NONE, payload: b"Hello" })
+/// );
+/// assert_eq!(inbound.receive(&mut input[7..])?.event, Some(Event::Ping(b"")));
+/// assert_eq!(inbound.receive(&mut input[9..])?.event, None); // half a header
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    role: Role,
+    limits: Limits,
+    negotiated_rsv: Rsv,
+    /// The message whose last frame has not begun.
+    message: Option<Message>,
+    /// The data frame whose payload is not all read.
+    frame: Option<Frame>,
+    utf8: Validator,
+    ended: Option<Ended>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    kind: Kind,
+    rsv: Rsv,
+    /// Bytes of payload in the frames so far, the current one included.
+    len: u64,
+    fragments: usize,
+}
+
+impl Message {
+    /// Whether the payload is text as it stands, not transformed by an extension.
+    fn is_plain_text(&self) -> bool {
+        self.kind == Kind::Text && self.rsv.is_none()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    message: Message,
+    fin: bool,
+    mask: Option<MaskKey>,
+    remaining: u64,
+}
+
+/// Why nothing more is understood.
+#[derive(Clone, Debug)]
+enum Ended {
+    Closed,
+    Failed(ProtocolError),
+}
+
+impl Inbound {
+    /// The receiving half of a connection that has just been opened.
+    pub fn new(role: Role, limits: Limits) -> Inbound {
+        Inbound {
+            role,
+            limits,
+            negotiated_rsv: Rsv::NONE,
+            message: None,
+            frame: None,
+            utf8: Validator::default(),
+            ended: None,
+        }
+    }
+
+    /// Allows reserved bits on the first frames of messages, for an extension that was negotiated.
+    /// Text with such a bit is not validated as UTF-8: the extension does that after decoding it.
+    pub fn allow_rsv(&mut self, rsv: Rsv) {
+        self.negotiated_rsv = self.negotiated_rsv.union(rsv);
+    }
+
+    /// Understands the start of `input`, at most one event of it.
+    ///
+    /// # Errors
+    ///
+    /// A violation of the protocol or of the limits. It sticks: every later call returns it again.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        if let Some(ended) = &self.ended {
+            return match ended {
+                Ended::Closed => Ok(Received { consumed: input.len(), event: None }),
+                Ended::Failed(error) => Err(error.clone()),
+            };
+        }
+        self.parse(input).inspect_err(|error| self.ended = Some(Ended::Failed(error.clone())))
+    }
+
+    /// Bytes of payload still to come in the current data frame: what [`accept`](Inbound::accept)
+    /// may be given at most. 0 between frames.
+    pub fn remaining(&self) -> u64 {
+        self.frame.map_or(0, |frame| frame.remaining)
+    }
+
+    /// Takes payload of the current frame that was read from the transport to where it is to stay:
+    /// unmasks and validates it there, and says what its last byte ended.
+    ///
+    /// # Errors
+    ///
+    /// Invalid UTF-8.
+    ///
+    /// # Panics
+    ///
+    /// If `payload` is longer than [`remaining`](Inbound::remaining): the caller's fault.
+    ///
+    /// ```
+    /// use openline_proto::{Ends, Event, Inbound, Limits, Role};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// let Some(Event::Begin(begin)) = inbound.receive(&mut b"\x82\x05".to_vec())?.event else {
+    ///     panic!()
+    /// };
+    /// let mut message = vec![0; begin.payload_len as usize];
+    /// message.copy_from_slice(b"Hello"); // what a read from the transport would do
+    /// assert_eq!(inbound.accept(&mut message)?, Ends::Message);
+    /// # Ok(()) }
+    /// ```
+    pub fn accept(&mut self, payload: &mut [u8]) -> Result<Ends, ProtocolError> {
+        if let Some(Ended::Failed(error)) = &self.ended {
+            return Err(error.clone());
+        }
+        self.take_payload(payload)
+            .inspect_err(|error| self.ended = Some(Ended::Failed(error.clone())))
+    }
+
+    #[inline]
+    fn parse<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
+        let incomplete = Ok(Received { consumed: 0, event: None });
+        if let Some(frame) = self.frame {
+            if input.is_empty() {
+                return incomplete;
+            }
+            let consumed = frame.remaining.min(input.len() as u64) as usize;
+            let payload = &mut input[..consumed];
+            let ends = self.take_payload(payload)?;
+            return Ok(Received { consumed, event: Some(data(frame.message, payload, ends)) });
+        }
+
+        let Some((header, header_len)) = FrameHeader::parse(input)? else { return incomplete };
+        self.check_mask(&header)?;
+        let buffered = (input.len() - header_len) as u64;
+        if header.opcode.is_control() {
+            if !header.rsv.is_none() {
+                return Err(ProtocolError::ReservedBits);
+            }
+            if buffered < header.payload_len {
+                return incomplete;
+            }
+            let consumed = header_len + header.payload_len as usize;
+            let payload = &mut input[header_len..consumed];
+            if let Some(key) = header.mask {
+                mask::apply(key, payload);
+            }
+            let event = self.control(header.opcode, payload)?;
+            return Ok(Received { consumed, event: Some(event) });
+        }
+
+        let message = self.message_of(&header)?;
+        let starts = message.fragments == 1;
+        self.message = (!header.fin).then_some(message);
+        let frame =
+            Frame { message, fin: header.fin, mask: header.mask, remaining: header.payload_len };
+        if buffered < header.payload_len {
+            self.frame = Some(frame);
+            let begin = Begin {
+                kind: message.kind,
+                rsv: message.rsv,
+                payload_len: header.payload_len,
+                is_whole_message: header.fin && starts,
+            };
+            return Ok(Received { consumed: header_len, event: Some(Event::Begin(begin)) });
+        }
+        let consumed = header_len + header.payload_len as usize;
+        let payload = &mut input[header_len..consumed];
+        if header.fin && starts {
+            // The common case: no state is touched.
+            if let Some(key) = header.mask {
+                mask::apply(key, payload);
+            }
+            if message.is_plain_text() && simdutf8::basic::from_utf8(payload).is_err() {
+                return Err(ProtocolError::InvalidUtf8);
+            }
+            let Message { kind, rsv, .. } = message;
+            return Ok(Received { consumed, event: Some(Event::Message { kind, rsv, payload }) });
+        }
+        self.frame = Some(frame);
+        let ends = self.take_payload(payload)?;
+        Ok(Received { consumed, event: Some(data(message, payload, ends)) })
+    }
+
+    fn check_mask(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
+        // RFC 6455 §5.1: each side MUST close on a frame that is masked the wrong way.
+        match (self.role, header.mask) {
+            (Role::Client, Some(_)) => Err(ProtocolError::Masked),
+            (Role::Server, None) => Err(ProtocolError::Unmasked),
+            _ => Ok(()),
+        }
+    }
+
+    fn control<'b>(
+        &mut self,
+        opcode: Opcode,
+        payload: &'b [u8],
+    ) -> Result<Event<'b>, ProtocolError> {
+        Ok(match opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => {
+                let close = CloseFrame::parse(payload)?;
+                self.ended = Some(Ended::Closed);
+                Event::Close(close)
+            }
+        })
+    }
+
+    /// The message that a data frame starts or goes on with, its length and count included.
+    fn message_of(&self, header: &FrameHeader) -> Result<Message, ProtocolError> {
+        let kind = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            _ => None,
+        };
+        let mut message = match (kind, self.message) {
+            (Some(_), Some(_)) => return Err(ProtocolError::MessageInterrupted),
+            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(kind), None) => {
+                if !self.negotiated_rsv.contains(header.rsv) {
+                    return Err(ProtocolError::ReservedBits);
+                }
+                Message { kind, rsv: header.rsv, len: 0, fragments: 0 }
+            }
+            (None, Some(message)) => {
+                // RFC 7692 §6.1: only the first frame of a message has RSV1.
+                if !header.rsv.is_none() {
+                    return Err(ProtocolError::ReservedBits);
+                }
+                message
+            }
+        };
+        // Both lengths are below 2^63, so they cannot overflow.
+        message.len += header.payload_len;
+        message.fragments += 1;
+        if let Some(limit) = exceeded(header.payload_len, self.limits.max_fragment) {
+            return Err(ProtocolError::FragmentTooBig { size: header.payload_len, limit });
+        }
+        if let Some(limit) = exceeded(message.len, self.limits.max_message) {
+            return Err(ProtocolError::MessageTooBig { size: message.len, limit });
+        }
+        if message.fragments > self.limits.max_fragments {
+            return Err(ProtocolError::TooManyFragments { limit: self.limits.max_fragments });
+        }
+        Ok(message)
+    }
+
+    fn take_payload(&mut self, payload: &mut [u8]) -> Result<Ends, ProtocolError> {
+        let len = payload.len() as u64;
+        assert!(len <= self.remaining(), "payload beyond the end of its frame");
+        let Some(frame) = &mut self.frame else { return Ok(Ends::Nothing) };
+        if let Some(key) = frame.mask {
+            mask::apply(key, payload);
+            frame.mask = Some(key.after(payload.len()));
+        }
+        frame.remaining -= len;
+        let Frame { message, fin, remaining, .. } = *frame;
+        let ends = match (remaining, fin) {
+            (0, true) => Ends::Message,
+            (0, false) => Ends::Frame,
+            _ => Ends::Nothing,
+        };
+        if ends >= Ends::Frame {
+            self.frame = None;
+        }
+        if message.is_plain_text() {
+            self.utf8.push(payload)?;
+            if ends == Ends::Message {
+                self.utf8.finish()?;
+            }
+        }
+        Ok(ends)
+    }
+}
+
+fn data(message: Message, payload: &[u8], ends: Ends) -> Event<'_> {
+    Event::Data(Data { kind: message.kind, rsv: message.rsv, payload, ends })
+}
+
+fn exceeded(size: u64, limit: Option<usize>) -> Option<usize> {
+    limit.filter(|limit| size > *limit as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Seen, masked, run, run_chunked, to_wire};
+
+    /// Streams of server frames and what they mean; both roles and all cuts are made from them.
+    fn conversations() -> Vec<(&'static str, Vec<u8>, Vec<Seen>)> {
+        let text = |s: &str| Seen::Message(Kind::Text, s.as_bytes().to_vec());
+        let binary = |b: &[u8]| Seen::Message(Kind::Binary, b.to_vec());
+        let mut big = b"\x82\x7e\x01\x2c".to_vec();
+        big.extend([7; 300]);
+        vec![
+            ("section 5.7 text", b"\x81\x05Hello".to_vec(), vec![text("Hello")]),
+            ("section 5.7 fragmented text", b"\x01\x03Hel\x80\x02lo".to_vec(), vec![text("Hello")]),
+            ("empty messages", b"\x81\x00\x82\x00".to_vec(), vec![text(""), binary(b"")]),
+            ("empty fragments", b"\x01\x00\x00\x00\x80\x00".to_vec(), vec![text("")]),
+            (
+                "section 5.4 control frames between fragments",
+                b"\x01\x02He\x89\x01p\x00\x01l\x8a\x01q\x80\x02lo".to_vec(),
+                vec![Seen::Ping(b"p".to_vec()), Seen::Pong(b"q".to_vec()), text("Hello")],
+            ),
+            (
+                "a character cut by frames",
+                b"\x01\x02\xf0\x9f\x80\x02\x98\x80\x82\x01\xff".to_vec(),
+                vec![text("😀"), binary(b"\xff")],
+            ),
+            ("length in two bytes", big, vec![binary(&[7; 300])]),
+            (
+                "section 5.5.1 nothing after close",
+                b"\x88\x05\x03\xe8bye\x81\x01x".to_vec(),
+                vec![Seen::Close(CloseFrame::new(1000, "bye").unwrap())],
+            ),
+            (
+                "close without code",
+                b"\x88\x00".to_vec(),
+                vec![Seen::Close(CloseFrame::without_code())],
+            ),
+        ]
+    }
+
+    #[test]
+    fn whole_input_every_split_point_and_every_byte_alone_mean_the_same() {
+        for (name, wire, expected) in conversations() {
+            for role in [Role::Client, Role::Server] {
+                let wire = to_wire(role, &wire);
+                assert_eq!(run(role, &[&wire]), (expected.clone(), None), "{name} {role:?}");
+                for split in 0..=wire.len() {
+                    let (left, right) = wire.split_at(split);
+                    assert_eq!(run(role, &[left, right]).0, expected, "{name} {role:?} {split}");
+                }
+                let bytes: Vec<&[u8]> = wire.chunks(1).collect();
+                assert_eq!(run(role, &bytes).0, expected, "{name} {role:?} byte by byte");
+            }
+        }
+    }
+
+    #[test]
+    fn every_prefix_yields_a_prefix_of_the_events() {
+        for (name, wire, expected) in conversations() {
+            for end in 0..wire.len() {
+                let (seen, error) = run(Role::Client, &[&wire[..end]]);
+                assert_eq!(error, None, "{name} {end}");
+                assert!(expected.starts_with(&seen), "{name} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_payload_sink_means_the_same_as_the_buffer() {
+        for (name, wire, expected) in conversations() {
+            for role in [Role::Client, Role::Server] {
+                for read in 1..=wire.len() {
+                    let seen = run_chunked(role, &to_wire(role, &wire), read);
+                    assert_eq!(seen, (expected.clone(), None), "{name} {role:?} {read}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn violations_are_refused_as_soon_as_they_are_seen() {
+        use ProtocolError as E;
+        let table: &[(&str, &[u8], E)] = &[
+            ("5.2 reserved bits", b"\xc1\x00", E::ReservedBits),
+            ("5.2 reserved bits on control", b"\xa9\x00", E::ReservedBits),
+            ("5.2 reserved bits on continuation", b"\x01\x00\xc0\x00", E::ReservedBits),
+            ("5.2 reserved opcode", b"\x83\x00", E::ReservedOpcode { opcode: 3 }),
+            ("5.4 continuation of nothing", b"\x80\x00", E::UnexpectedContinuation),
+            ("5.4 after the last fragment", b"\x01\x00\x80\x00\x80\x00", E::UnexpectedContinuation),
+            ("5.4 new message inside another", b"\x01\x00\x81\x00", E::MessageInterrupted),
+            ("5.5 fragmented ping", b"\x09\x00", E::ControlFragmented),
+            ("5.5 long ping", b"\x89\x7e\x00\x7e", E::ControlTooLong),
+            ("5.5.1 close of one byte", b"\x88\x01x", E::CloseTooShort),
+            ("5.5.1 close with bad text", b"\x88\x03\x03\xe8\xff", E::InvalidUtf8),
+            ("7.4 illegal code", b"\x88\x02\x03\xed", E::InvalidCloseCode { code: 1005 }),
+            ("8.1 bad text", b"\x81\x01\xff", E::InvalidUtf8),
+            ("8.1 bad text, rest to come", b"\x81\x7e\x10\x00ok\xff", E::InvalidUtf8),
+            ("8.1 text ends within a character", b"\x81\x01\xc3", E::InvalidUtf8),
+            ("8.1 fragments end within one", b"\x01\x01\xc3\x80\x00", E::InvalidUtf8),
+        ];
+        for (name, wire, expected) in table {
+            for role in [Role::Client, Role::Server] {
+                let wire = to_wire(role, wire);
+                assert_eq!(run(role, &[&wire]).1.as_ref(), Some(expected), "{name} {role:?}");
+                let bytes: Vec<&[u8]> = wire.chunks(1).collect();
+                assert_eq!(run(role, &bytes).1.as_ref(), Some(expected), "{name} {role:?} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn section_5_1_the_wrong_mask_is_refused() {
+        assert_eq!(run(Role::Client, &[&masked(b"\x81\x00")]).1, Some(ProtocolError::Masked));
+        assert_eq!(run(Role::Server, &[b"\x81\x00"]).1, Some(ProtocolError::Unmasked));
+    }
+
+    #[test]
+    fn errors_stick() {
+        let mut inbound = Inbound::new(Role::Client, Limits::default());
+        for _ in 0..2 {
+            let error = inbound.receive(&mut b"\x83\x00".to_vec()).unwrap_err();
+            assert_eq!(error, ProtocolError::ReservedOpcode { opcode: 3 });
+        }
+        assert!(inbound.receive(&mut b"\x81\x00".to_vec()).is_err());
+        assert!(inbound.accept(&mut []).is_err());
+    }
+
+    #[test]
+    fn limits_hold_at_the_header() {
+        let limits = Limits { max_message: Some(10), max_fragment: Some(6), max_fragments: 3 };
+        let fragments = b"\x02\x00\x00\x00\x00\x00\x80\x00";
+        let table: &[(&[u8], ProtocolError)] = &[
+            (b"\x82\x07", ProtocolError::FragmentTooBig { size: 7, limit: 6 }),
+            (
+                b"\x82\x7f\x00\xff\xff\xff\xff\xff\xff\xff",
+                ProtocolError::FragmentTooBig { size: (1 << 56) - 1, limit: 6 },
+            ),
+            (b"\x02\x06......\x80\x05", ProtocolError::MessageTooBig { size: 11, limit: 10 }),
+            (fragments, ProtocolError::TooManyFragments { limit: 3 }),
+        ];
+        for (wire, expected) in table {
+            let mut inbound = Inbound::new(Role::Client, limits);
+            let mut wire = wire.to_vec();
+            let mut rest = &mut wire[..];
+            let error = loop {
+                match inbound.receive(rest) {
+                    Ok(received) => {
+                        rest = {
+                            assert!(received.event.is_some(), "{expected:?} not found");
+                            let consumed = received.consumed;
+                            &mut rest[consumed..]
+                        }
+                    }
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, *expected);
+        }
+    }
+
+    #[test]
+    fn negotiated_bits_pass_and_turn_utf8_validation_off() {
+        let mut inbound = Inbound::new(Role::Client, Limits::default());
+        inbound.allow_rsv(Rsv::RSV1);
+        let mut wire = *b"\xc1\x01\xff";
+        let event = inbound.receive(&mut wire).unwrap();
+        let expected = Event::Message { kind: Kind::Text, rsv: Rsv::RSV1, payload: b"\xff" };
+        assert_eq!(event.event, Some(expected));
+        assert!(inbound.receive(&mut b"\xa1\x00".to_vec()).is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! Pings: which are out, how long their Pongs took (RFC 6455 §5.5.2–3), and when the next keepalive
+//! is due. Time comes from the caller.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The pings that wait for their Pongs, oldest first.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use openline_proto::Pings;
+/// let now = Instant::now();
+/// let mut pings = Pings::default();
+/// let id = pings.sent(b"a", now);
+/// let answered = pings.answered(b"a", now + Duration::from_millis(30));
+/// assert_eq!(answered, Some((id, Duration::from_millis(30))));
+/// assert_eq!(pings.answered(b"unsolicited", now), None);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Pings {
+    outstanding: VecDeque<Sent>,
+    next_id: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    id: u64,
+    payload: Vec<u8>,
+    at: Instant,
+}
+
+impl Pings {
+    /// Notes a ping that goes out. The result grows by one with each.
+    pub fn sent(&mut self, payload: &[u8], now: Instant) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.outstanding.push_back(Sent { id, payload: payload.to_vec(), at: now });
+        id
+    }
+
+    /// Notes a Pong: the latest ping that it answers and the round trip. Earlier pings count as
+    /// answered too, since a peer may answer only the latest (RFC 6455 §5.5.3).
+    pub fn answered(&mut self, payload: &[u8], now: Instant) -> Option<(u64, Duration)> {
+        let position = self.outstanding.iter().position(|sent| sent.payload == payload)?;
+        let sent = self.outstanding.drain(..=position).next_back()?;
+        Some((sent.id, now.saturating_duration_since(sent.at)))
+    }
+
+    /// Whether a ping with this payload waits for its Pong.
+    pub fn is_outstanding(&self, payload: &[u8]) -> bool {
+        self.outstanding.iter().any(|sent| sent.payload == payload)
+    }
+
+    /// Forgets a ping that nobody waits for any more. A late Pong still answers the earlier ones.
+    pub fn forget(&mut self, id: u64) {
+        self.outstanding.retain(|sent| sent.id != id);
+    }
+}
+
+/// The keepalive of one connection: a ping every so often, and the end if nothing at all comes back.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use openline_proto::{Due, Keepalive};
+/// let second = Duration::from_secs(1);
+/// let start = Instant::now();
+/// let mut keepalive = Keepalive::new(Some(20 * second), Some(5 * second), start);
+/// assert_eq!(keepalive.deadline(), Some(start + 20 * second));
+/// assert_eq!(keepalive.handle_deadline(start + 20 * second, 0), Some(Due::Ping));
+/// assert_eq!(keepalive.handle_deadline(start + 25 * second, 0), Some(Due::Timeout));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Keepalive {
+    interval: Option<Duration>,
+    timeout: Option<Duration>,
+    next_ping: Option<Instant>,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    until: Instant,
+    /// The count of signs of life when the wait began.
+    life: u64,
+}
+
+/// What a [`Keepalive`] wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send a ping.
+    Ping,
+    /// Nothing came from the peer for the ping time-out: fail the connection.
+    Timeout,
+}
+
+impl Keepalive {
+    /// A keepalive that pings every `interval` and gives the peer `timeout` to show a sign of life.
+    /// `None`: no pings; or no time-out.
+    pub fn new(interval: Option<Duration>, timeout: Option<Duration>, now: Instant) -> Keepalive {
+        let next_ping = interval.and_then(|interval| now.checked_add(interval));
+        Keepalive { interval, timeout, next_ping, waiting: None }
+    }
+
+    /// When [`handle_deadline`](Keepalive::handle_deadline) is to be called next.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waiting = self.waiting.map(|waiting| waiting.until);
+        [self.next_ping, waiting].into_iter().flatten().min()
+    }
+
+    /// What is due now. `life` is a number that changes with every sign of life: bytes that came, or
+    /// our own choice not to read.
+    pub fn handle_deadline(&mut self, now: Instant, life: u64) -> Option<Due> {
+        if let Some(waiting) = &mut self.waiting {
+            if waiting.life != life {
+                self.waiting = None;
+            } else if now >= waiting.until {
+                return Some(Due::Timeout);
+            }
+        }
+        if self.next_ping.is_none_or(|at| now < at) {
+            return None;
+        }
+        self.next_ping = self.interval.and_then(|interval| now.checked_add(interval));
+        // With a time-out longer than the interval the first ping's wait goes on.
+        if self.waiting.is_none() {
+            let until = self.timeout.and_then(|timeout| now.checked_add(timeout));
+            self.waiting = until.map(|until| Waiting { until, life });
+        }
+        Some(Due::Ping)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a start for a virtual clock")]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_silent_peer_is_given_up_after_interval_and_timeout() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(Some(20 * SECOND), Some(20 * SECOND), start);
+        let mut now = start;
+        let mut dues = Vec::new();
+        while dues.last() != Some(&Due::Timeout) {
+            now = keepalive.deadline().unwrap();
+            dues.extend(keepalive.handle_deadline(now, 0));
+        }
+        assert_eq!(dues, [Due::Ping, Due::Timeout]);
+        assert_eq!(now - start, 40 * SECOND);
+    }
+
+    #[test]
+    fn any_sign_of_life_counts() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(Some(SECOND), Some(SECOND), start);
+        for life in 0..100 {
+            let now = keepalive.deadline().unwrap();
+            assert_ne!(keepalive.handle_deadline(now, life), Some(Due::Timeout), "{life}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_longer_than_the_interval_is_kept() {
+        let start = Instant::now();
+        let mut keepalive = Keepalive::new(Some(SECOND), Some(5 * SECOND), start);
+        let mut now = start;
+        while keepalive.handle_deadline(now, 7) != Some(Due::Timeout) {
+            now = keepalive.deadline().unwrap();
+        }
+        assert_eq!(now - start, 6 * SECOND);
+    }
+
+    #[test]
+    fn without_interval_or_timeout_nothing_is_due() {
+        let start = Instant::now();
+        assert_eq!(Keepalive::new(None, Some(SECOND), start).deadline(), None);
+        let mut endless = Keepalive::new(Some(SECOND), None, start);
+        for n in 1..50 {
+            assert_eq!(endless.handle_deadline(start + n * SECOND, 0), Some(Due::Ping));
+        }
+    }
+
+    #[test]
+    fn a_pong_answers_earlier_pings_too() {
+        let now = Instant::now();
+        let mut pings = Pings::default();
+        pings.sent(b"a", now);
+        let b = pings.sent(b"b", now);
+        pings.sent(b"c", now);
+        assert_eq!(pings.answered(b"b", now + SECOND), Some((b, SECOND)));
+        assert!(!pings.is_outstanding(b"a"));
+        assert!(pings.is_outstanding(b"c"));
+    }
+}

@@ -1,0 +1,565 @@
+//! WebSocket URIs (RFC 6455 §3), split by hand.
+//!
+//! The `url` crate is not used because it rewrites what it reads: a server sees the path and query
+//! exactly as the caller wrote them. Only two things change: a host outside ASCII goes through
+//! IDNA, and other characters outside ASCII are percent-encoded as UTF-8 (RFC 3987 §3.1). What
+//! could smuggle a second line into the request is refused here, before a [`Uri`] exists.
+
+use core::net::Ipv6Addr;
+use std::fmt;
+
+use std::str::FromStr;
+
+use idna::AsciiDenyList;
+use thiserror::Error;
+
+/// A parsed `ws://` or `wss://` address.
+///
+/// Neither [`Display`](fmt::Display) nor [`Debug`] shows the password.
+///
+/// # Examples
+///
+/// ```
+/// use openline_proto::uri::Uri;
+///
+/// let uri = Uri::parse("wss://Bücher.example:8443/chat?room=1")?;
+/// assert!(uri.is_secure());
+/// assert_eq!(uri.host(), "xn--bcher-kva.example");
+/// assert_eq!(uri.port(), 8443);
+/// assert_eq!(uri.resource_name(), "/chat?room=1");
+/// # Ok::<(), openline_proto::uri::InvalidUri>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Uri {
+    is_secure: bool,
+    /// Invariant: not empty, ASCII, lower case; an address with colons in it is an IPv6 address.
+    host: String,
+    /// Invariant: not zero.
+    port: u16,
+    /// Invariant: starts with `/`; visible ASCII only.
+    resource_name: String,
+    user_info: Option<(String, String)>,
+}
+
+impl Uri {
+    /// Parses a WebSocket URI.
+    ///
+    /// Zone identifiers (`[fe80::1%25eth0]`) are refused: their meaning is local to one machine,
+    /// and RFC 6874, which wrote them into URIs, is withdrawn. To reach such an address, hand
+    /// over a connected socket instead.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUri`] (the caller's fault) when the scheme isn't `ws` or `wss`, when there is a
+    /// fragment, even an empty one, a blank or a control character, a user name without a
+    /// password, or when the host or port isn't valid.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::uri::Uri;
+    ///
+    /// assert_eq!(Uri::parse("ws://localhost")?.resource_name(), "/");
+    ///
+    /// let error = Uri::parse("http://localhost/").map_err(|error| error.to_string());
+    /// assert_eq!(error, Err("http://localhost/ isn't a valid URI: scheme isn't ws or wss".into()));
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn parse(uri: &str) -> Result<Uri, InvalidUri> {
+        split(uri).map_err(|reason| InvalidUri { uri: printable(uri), reason })
+    }
+
+    /// Tells whether the connection uses TLS (`wss`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// assert!(!Uri::parse("ws://localhost/")?.is_secure());
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// Returns the host as it is looked up: ASCII, in lower case, an IPv6 address without its
+    /// brackets.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// assert_eq!(Uri::parse("ws://EXAMPLE.com/")?.host(), "example.com");
+    /// assert_eq!(Uri::parse("ws://[::1]/")?.host(), "::1");
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port: the one given, else 80 for `ws` and 443 for `wss`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// assert_eq!(Uri::parse("wss://localhost/")?.port(), 443);
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Returns the request target: path and query byte for byte, characters outside ASCII
+    /// percent-encoded as UTF-8.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// assert_eq!(Uri::parse("ws://localhost/a%2Fb//c?d|e")?.resource_name(), "/a%2Fb//c?d|e");
+    /// assert_eq!(Uri::parse("ws://localhost?é")?.resource_name(), "/?%C3%A9");
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn resource_name(&self) -> &str {
+        &self.resource_name
+    }
+
+    /// Returns the user name and password, percent-decoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// let uri = Uri::parse("ws://aladdin:open%20sesame@localhost/")?;
+    /// assert_eq!(uri.user_info(), Some(("aladdin", "open sesame")));
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn user_info(&self) -> Option<(&str, &str)> {
+        self.user_info.as_ref().map(|(username, password)| (&**username, &**password))
+    }
+
+    /// Returns the value of the `Host` header: the port only when it isn't the scheme's default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use openline_proto::uri::Uri;
+    /// assert_eq!(Uri::parse("ws://[::1]:80/")?.authority(), "[::1]");
+    /// assert_eq!(Uri::parse("ws://localhost:8080/")?.authority(), "localhost:8080");
+    /// # Ok::<(), openline_proto::uri::InvalidUri>(())
+    /// ```
+    pub fn authority(&self) -> String {
+        let host = &self.host;
+        // RFC 3986 §3.2.2: a colon in a host can only be an IPv6 address, which stands in brackets.
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        if self.port == default_port(self.is_secure) {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+impl FromStr for Uri {
+    type Err = InvalidUri;
+
+    fn from_str(uri: &str) -> Result<Uri, InvalidUri> {
+        Uri::parse(uri)
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_secure { "wss://" } else { "ws://" })?;
+        if let Some((username, _)) = &self.user_info {
+            write!(f, "{username}:{HIDDEN}@")?;
+        }
+        write!(f, "{}{}", self.authority(), self.resource_name)
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({self})")
+    }
+}
+
+/// The text isn't a WebSocket URI. Fault: the caller.
+///
+/// # Examples
+///
+/// ```
+/// use openline_proto::uri::Uri;
+///
+/// let Err(error) = Uri::parse("ws://user:secret@localhost:0/") else { return };
+/// assert_eq!(error.uri, "ws://user:***@localhost:0/");
+/// assert_eq!(error.reason, "port 0 can't be connected to");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{uri} isn't a valid URI: {reason}")]
+#[non_exhaustive]
+pub struct InvalidUri {
+    /// The URI, with its password hidden and control characters escaped, so that it can be printed
+    /// and logged.
+    pub uri: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn split(uri: &str) -> Result<Uri, String> {
+    // RFC 3986 allows none of them; CR LF in a request target would be header injection.
+    if let Some(c) = uri.chars().find(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("blank or control character U+{:04X}", c as u32));
+    }
+    let (scheme, rest) = uri.split_once("://").ok_or(BAD_SCHEME)?;
+    let is_secure = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => false,
+        "wss" => true,
+        _ => return Err(BAD_SCHEME.into()),
+    };
+    // RFC 6455 §3: fragment identifiers MUST NOT be used on these URIs.
+    if rest.contains('#') {
+        return Err("fragment identifier is meaningless".into());
+    }
+    let (authority, resource) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (user_info, location) = match authority.rsplit_once('@') {
+        Some((user_info, location)) => (Some(split_user_info(user_info)?), location),
+        None => (None, authority),
+    };
+    let (host, port) = split_location(location)?;
+    let port = port.map_or(Ok(default_port(is_secure)), parse_port)?;
+    Ok(Uri { is_secure, host, port, resource_name: encode_resource(resource), user_info })
+}
+
+fn split_user_info(user_info: &str) -> Result<(String, String), String> {
+    let (username, password) =
+        user_info.split_once(':').ok_or("username provided without password")?;
+    let username = percent_decode(username)?;
+    let password = percent_decode(password)?;
+    // RFC 7617 §2: a colon would end the user name early, and control characters MUST NOT be sent.
+    if username.contains(':') {
+        return Err("colon in username".into());
+    }
+    if username.chars().chain(password.chars()).any(char::is_control) {
+        return Err("control character in user information".into());
+    }
+    Ok((username, password))
+}
+
+fn split_location(location: &str) -> Result<(String, Option<&str>), String> {
+    if let Some(rest) = location.strip_prefix('[') {
+        let (literal, rest) = rest.split_once(']').ok_or("IPv6 address without closing bracket")?;
+        if literal.contains('%') {
+            return Err("IPv6 zone identifiers aren't supported".into());
+        }
+        literal.parse::<Ipv6Addr>().map_err(|_| format!("invalid IPv6 address: {literal}"))?;
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((literal.to_ascii_lowercase(), Some(port))),
+            None if rest.is_empty() => Ok((literal.to_ascii_lowercase(), None)),
+            None => Err("IPv6 address isn't followed by a port or path".into()),
+        };
+    }
+    let (host, port) = match location.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (location, None),
+    };
+    if port.is_some_and(|port| port.contains(':')) {
+        return Err("more than one colon after the host; an IPv6 address needs brackets".into());
+    }
+    Ok((encode_host(host)?, port))
+}
+
+fn encode_host(host: &str) -> Result<String, String> {
+    // ASCII names skip IDNA: it would refuse names that resolve well, such as unassigned `xn--`
+    // labels.
+    let ascii = if host.is_ascii() {
+        host.to_ascii_lowercase()
+    } else {
+        idna::domain_to_ascii_cow(host.as_bytes(), AsciiDenyList::URL)
+            .map_err(|_| format!("invalid internationalized hostname: {host}"))?
+            .into_owned()
+    };
+    let labels = ascii.strip_suffix('.').unwrap_or(&ascii);
+    if labels.is_empty() {
+        return Err("hostname isn't provided".into());
+    }
+    if labels.split('.').any(str::is_empty) {
+        return Err(format!("empty label in hostname: {host}"));
+    }
+    // Stricter than RFC 3986 §3.2.2, which also has sub-delims and escapes: no host name holds
+    // them.
+    match ascii.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._~".contains(*c)) {
+        Some(c) => Err(format!("invalid character {c:?} in hostname")),
+        None => Ok(ascii),
+    }
+}
+
+fn parse_port(port: &str) -> Result<u16, String> {
+    if port.is_empty() {
+        return Err("port is empty".into());
+    }
+    if !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("port isn't a number".into());
+    }
+    match port.parse::<u16>() {
+        Ok(0) => Err("port 0 can't be connected to".into()),
+        Ok(port) => Ok(port),
+        Err(_) => Err("port is out of range; expected 1-65535".into()),
+    }
+}
+
+fn encode_resource(resource: &str) -> String {
+    let mut name = String::with_capacity(resource.len() + 1);
+    if !resource.starts_with('/') {
+        // RFC 6455 §3: "/" if the path component is empty.
+        name.push('/');
+    }
+    for c in resource.chars() {
+        if c.is_ascii() {
+            name.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                name.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    name
+}
+
+/// Decodes `%XX`. A percent sign that starts no escape stays as it is, as in Python's
+/// `urllib.parse.unquote`.
+fn percent_decode(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = match (first, tail) {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                bytes.push(hex_digit(*high) << 4 | hex_digit(*low));
+                after
+            }
+            _ => {
+                bytes.push(*first);
+                tail
+            }
+        };
+    }
+    String::from_utf8(bytes).map_err(|_| "user information isn't UTF-8".into())
+}
+
+fn hex_digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+/// Makes a refused URI fit for a log. What it hides goes up to the very last `@`, even one that
+/// stands in the path: a password with an unescaped `/`, `?` or `#` is among the likely reasons why
+/// we are here.
+fn printable(uri: &str) -> String {
+    let authority = uri.find("://").map_or(0, |at| at + 3);
+    let hidden = uri[authority..].find(':').zip(uri[authority..].rfind('@'));
+    let shown = match hidden {
+        Some((colon, at)) if colon < at => {
+            format!("{}{HIDDEN}{}", &uri[..authority + colon + 1], &uri[authority + at..])
+        }
+        _ => uri.to_owned(),
+    };
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    shown.chars().map(escape).collect()
+}
+
+fn default_port(is_secure: bool) -> u16 {
+    if is_secure { 443 } else { 80 }
+}
+
+const BAD_SCHEME: &str = "scheme isn't ws or wss";
+const HIDDEN: &str = "***";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reason(uri: &str) -> String {
+        Uri::parse(uri).unwrap_err().reason
+    }
+
+    // RFC 6455 §3: the parts.
+
+    #[test]
+    fn parts_of_a_uri() {
+        let table = [
+            ("ws://localhost", false, "localhost", 80, "/", "localhost"),
+            ("wss://localhost", true, "localhost", 443, "/", "localhost"),
+            ("WSS://LocalHost/A", true, "localhost", 443, "/A", "localhost"),
+            ("ws://localhost:80/", false, "localhost", 80, "/", "localhost"),
+            ("ws://localhost:443/", false, "localhost", 443, "/", "localhost:443"),
+            ("wss://localhost:80/", true, "localhost", 80, "/", "localhost:80"),
+            ("ws://localhost:0080/", false, "localhost", 80, "/", "localhost"),
+            ("ws://h:65535/", false, "h", 65535, "/", "h:65535"),
+            ("ws://h?", false, "h", 80, "/?", "h"),
+            ("ws://h?a=b", false, "h", 80, "/?a=b", "h"),
+            ("ws://h/?a=/b?c", false, "h", 80, "/?a=/b?c", "h"),
+            ("ws://h//a/./../b;c", false, "h", 80, "//a/./../b;c", "h"),
+            ("ws://h/%7e%7E%2f\"<>\\^`{|}", false, "h", 80, "/%7e%7E%2f\"<>\\^`{|}", "h"),
+            ("ws://h/a:b@c", false, "h", 80, "/a:b@c", "h"),
+            ("ws://example.com./", false, "example.com.", 80, "/", "example.com."),
+            ("ws://my_host-1.test/", false, "my_host-1.test", 80, "/", "my_host-1.test"),
+            ("ws://127.0.0.1:9/", false, "127.0.0.1", 9, "/", "127.0.0.1:9"),
+            ("ws://[::1]", false, "::1", 80, "/", "[::1]"),
+            ("ws://[2001:DB8::1]:81?q", false, "2001:db8::1", 81, "/?q", "[2001:db8::1]:81"),
+            ("ws://[::ffff:1.2.3.4]/", false, "::ffff:1.2.3.4", 80, "/", "[::ffff:1.2.3.4]"),
+        ];
+        for (text, is_secure, host, port, resource_name, authority) in table {
+            let uri: Uri = text.parse().unwrap();
+            assert_eq!(uri.is_secure(), is_secure, "{text}");
+            assert_eq!(uri.host(), host, "{text}");
+            assert_eq!(uri.port(), port, "{text}");
+            assert_eq!(uri.resource_name(), resource_name, "{text}");
+            assert_eq!(uri.authority(), authority, "{text}");
+            assert_eq!(uri.user_info(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_outside_ascii_is_encoded() {
+        let uri = Uri::parse("ws://BÜCHER.例え/π/%20?café=☕").unwrap();
+        assert_eq!(uri.host(), "xn--bcher-kva.xn--r8jz45g");
+        assert_eq!(uri.resource_name(), "/%CF%80/%20?caf%C3%A9=%E2%98%95");
+        // UTS 46 maps full-width forms and the ideographic full stop.
+        assert_eq!(Uri::parse("ws://ｅｘ。com/").unwrap().host(), "ex.com");
+    }
+
+    #[test]
+    fn user_info_is_percent_decoded() {
+        let table = [
+            ("ws://a:b@h/", "a", "b"),
+            ("ws://a:b:c@h/", "a", "b:c"),
+            ("ws://:b@h/", "", "b"),
+            ("ws://a:@h/", "a", ""),
+            ("ws://%C3%A9%40:p%3a%2F@h/", "é@", "p:/"),
+            ("ws://é:ü@h/", "é", "ü"),
+            ("ws://a:100%@h/", "a", "100%"),
+            ("ws://a:%zz@h/", "a", "%zz"),
+            ("ws://a@b:c@h/", "a@b", "c"),
+        ];
+        for (text, username, password) in table {
+            let uri = Uri::parse(text).unwrap();
+            assert_eq!(uri.user_info(), Some((username, password)), "{text}");
+            assert_eq!(uri.host(), "h");
+        }
+    }
+
+    #[test]
+    fn refused_uris_and_their_reasons() {
+        let table = [
+            ("", BAD_SCHEME),
+            ("localhost", BAD_SCHEME),
+            ("ws:localhost", BAD_SCHEME),
+            ("http://localhost/", BAD_SCHEME),
+            ("://localhost/", BAD_SCHEME),
+            ("ws://h/#", "fragment identifier is meaningless"),
+            ("ws://h/#a", "fragment identifier is meaningless"),
+            ("ws://h#a", "fragment identifier is meaningless"),
+            ("ws://", "hostname isn't provided"),
+            ("ws:///path", "hostname isn't provided"),
+            ("ws://:80/", "hostname isn't provided"),
+            ("ws://a:b@/", "hostname isn't provided"),
+            ("ws://./", "hostname isn't provided"),
+            ("ws://a..b/", "empty label in hostname: a..b"),
+            ("ws://a%41/", "invalid character '%' in hostname"),
+            ("ws://a\\@b/", "username provided without password"),
+            ("ws://a\\b/", "invalid character '\\\\' in hostname"),
+            ("ws://a]/", "invalid character ']' in hostname"),
+            ("ws://\u{AD}/", "hostname isn't provided"),
+            ("ws://é%/", "invalid internationalized hostname: é%"),
+            ("ws://h:/", "port is empty"),
+            ("ws://h:0/", "port 0 can't be connected to"),
+            ("ws://h:65536/", "port is out of range; expected 1-65535"),
+            ("ws://h:99999999999999999999/", "port is out of range; expected 1-65535"),
+            ("ws://h:+80/", "port isn't a number"),
+            ("ws://h:8a/", "port isn't a number"),
+            ("ws://h:٨/", "port isn't a number"),
+            ("ws://[::1/", "IPv6 address without closing bracket"),
+            ("ws://[]/", "invalid IPv6 address: "),
+            ("ws://[::g]/", "invalid IPv6 address: ::g"),
+            ("ws://[127.0.0.1]/", "invalid IPv6 address: 127.0.0.1"),
+            ("ws://[v1.a]/", "invalid IPv6 address: v1.a"),
+            ("ws://[::1]80/", "IPv6 address isn't followed by a port or path"),
+            ("ws://[::1]:/", "port is empty"),
+            ("ws://[fe80::1%25eth0]/", "IPv6 zone identifiers aren't supported"),
+            ("ws://::1/", "more than one colon after the host; an IPv6 address needs brackets"),
+            ("ws://user@h/", "username provided without password"),
+            ("ws://a%3Ab:c@h/", "colon in username"),
+            ("ws://a:%FF@h/", "user information isn't UTF-8"),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(reason(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn injection_is_refused() {
+        let table = [
+            ("ws://h/\r\nX: y", "blank or control character U+000D"),
+            ("ws://h/a\nb", "blank or control character U+000A"),
+            ("ws://h/a\0b", "blank or control character U+0000"),
+            ("ws://h/a\tb", "blank or control character U+0009"),
+            ("ws://h/a b", "blank or control character U+0020"),
+            ("ws://h/a\u{7F}", "blank or control character U+007F"),
+            ("ws://h/a\u{85}", "blank or control character U+0085"),
+            ("ws://h/a\u{A0}", "blank or control character U+00A0"),
+            (" ws://h/", "blank or control character U+0020"),
+            ("ws://h\r\n/", "blank or control character U+000D"),
+            ("ws://a:b\r\n@h/", "blank or control character U+000D"),
+            ("ws://a:b%0D%0A@h/", "control character in user information"),
+            ("ws://a%00:b@h/", "control character in user information"),
+        ];
+        for (uri, expected) in table {
+            assert_eq!(reason(uri), expected, "{uri:?}");
+        }
+    }
+
+    #[test]
+    fn password_is_never_shown() {
+        let uri = Uri::parse("wss://me:secret@h:1/?q").unwrap();
+        assert_eq!(uri.to_string(), "wss://me:***@h:1/?q");
+        assert_eq!(format!("{uri:?}"), "Uri(wss://me:***@h:1/?q)");
+
+        let table = [
+            ("http://me:secret@h/", "http://me:***@h/"),
+            ("ws://me:secret@h/#", "ws://me:***@h/#"),
+            ("ws://me:sec/ret@h/", "ws://me:***@h/"),
+            ("ws://me:sec#ret@h/", "ws://me:***@h/"),
+            ("ws://me:s@cret@:h/", "ws://me:***@:h/"),
+            ("me:secret@h", "me:***@h"),
+            ("ws://me:secret@h/\r\nX: y", "ws://me:***@h/\\r\\nX: y"),
+        ];
+        for (uri, shown) in table {
+            let error = Uri::parse(uri).unwrap_err();
+            assert_eq!(error.uri, shown);
+            assert!(error.to_string().starts_with(&format!("{shown} isn't a valid URI: ")));
+            assert!(!error.reason.contains("secret"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused(uri in "(wss?://)?\\PC*|ws://[a-z:@\\[\\]%/?#.0-9é]*") {
+            if let Ok(uri) = Uri::parse(&uri) {
+                let name = uri.resource_name();
+                prop_assert!(name.starts_with('/') && name.bytes().all(|b| b.is_ascii_graphic()));
+                prop_assert!(!uri.host().is_empty() && uri.authority().is_ascii());
+                if uri.user_info().is_none() {
+                    prop_assert_eq!(Uri::parse(&uri.to_string()), Ok(uri));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,710 @@
+//! The open line, as its users see it.
+
+use std::iter::FusedIterator;
+
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use openline_proto::http::{Request, Response};
+use openline_proto::{CloseFrame, Kind, Message, Part, Role, State};
+
+use crate::address::Address;
+use crate::deadline::Deadline;
+use crate::driver::Driver;
+use crate::error::{Closed, Error, Result};
+use crate::line::{Line, Settings};
+use crate::read::{Fragments, Payload, Want};
+use crate::sync::Ordering;
+use crate::transport::Transport;
+use crate::write::Turn;
+
+/// A WebSocket connection, of a client or of a server.
+///
+/// It is used from any number of threads through `&self`; a clone is another handle of the same
+/// connection. One thread receives at a time; any number send, ping and close meanwhile. Every call
+/// that waits has a bound: its time-out, `ping_timeout` if the peer is gone, `close_timeout` once the
+/// connection closes.
+///
+/// Dropping the last handle ends the connection at once, with code 1001 and without waiting for the
+/// peer: call [`close`](Connection::close) for an orderly end.
+///
+/// ```
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// let line = openline::connect(server.uri())?;
+/// let receiver = line.clone();
+/// let thread = std::thread::spawn(move || receiver.recv());
+/// line.send("from another thread")?;
+/// assert_eq!(thread.join().expect("no panic")?, "from another thread".into());
+/// line.close(1000, "")?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connection {
+    line: Arc<Line>,
+    established: Arc<Established>,
+}
+
+/// What was settled when the connection was opened.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) addresses: (Address, Address),
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    pub(crate) subprotocol: Option<String>,
+}
+
+/// A message to send: borrowed text or bytes. Made from `&str`, `&String`, byte slices and
+/// [`&Message`](Message), so that `send` takes them as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'m> {
+    kind: Kind,
+    payload: &'m [u8],
+}
+
+impl<'m> Outgoing<'m> {
+    /// UTF-8 or bytes that are sent as the given kind. Text that is not UTF-8 would make the peer
+    /// fail the connection.
+    ///
+    /// ```
+    /// use openline::{Kind, Outgoing};
+    /// let json = br#"{"already": "encoded"}"#;
+    /// let message = Outgoing::new(Kind::Text, json);
+    /// # let _ = message;
+    /// ```
+    pub fn new(kind: Kind, payload: &'m [u8]) -> Outgoing<'m> {
+        Outgoing { kind, payload }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        role: Role,
+        settings: Settings,
+        leftover: &[u8],
+        driver: Arc<Driver>,
+        established: Established,
+    ) -> Connection {
+        let line = Line::new(transport, role, settings, leftover, driver);
+        Connection { line, established: Arc::new(established) }
+    }
+
+    // Sending.
+
+    /// Sends a message. Waits while the peer does not read, as long as it shows signs of life.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    pub fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<()> {
+        self.send_timeout(message, Deadline::NEVER)
+    }
+
+    /// Sends a message, giving up at a deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`]: with `committed`, a part of the message went out, and the rest follows
+    /// before anything else; without, nothing did, and it is taken back. [`Error::Closed`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send_timeout("hello", Duration::from_secs(1))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn send_timeout<'m>(
+        &self,
+        message: impl Into<Outgoing<'m>>,
+        timeout: impl Into<Deadline>,
+    ) -> Result<()> {
+        let Outgoing { kind, payload } = message.into();
+        self.line.send(Turn::Message, kind, Part::Whole, payload, timeout.into())
+    }
+
+    /// Sends messages in order, with as few system calls as possible. The first of the two results
+    /// tells how many are sent, or will be: fewer than all only with an error.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let (sent, outcome) = line.send_many(["a", "b", "c"], None::<std::time::Duration>);
+    /// outcome?;
+    /// assert_eq!(sent, 3);
+    /// # Ok(()) }
+    /// ```
+    pub fn send_many<'m, M: Into<Outgoing<'m>>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+        timeout: impl Into<Deadline>,
+    ) -> (usize, Result<()>) {
+        let messages = messages.into_iter().map(|message| {
+            let Outgoing { kind, payload } = message.into();
+            (kind, payload)
+        });
+        self.line.send_many(messages, timeout.into())
+    }
+
+    /// Starts a message that is sent in fragments (RFC 6455 §5.4); see [`FragmentSender`].
+    pub fn send_fragments(&self, kind: Kind) -> FragmentSender<'_> {
+        FragmentSender { connection: self, kind, has_begun: false, is_done: false }
+    }
+
+    /// Waits until what a time-out or a signal cut is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_timeout`](Connection::send_timeout).
+    pub fn flush(&self, timeout: impl Into<Deadline>) -> Result<()> {
+        self.line.flush(timeout.into())
+    }
+
+    // Receiving.
+
+    /// Receives the next message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] after all messages that came before the close. [`Error::Concurrency`] if
+    /// another thread receives.
+    pub fn recv(&self) -> Result<Message> {
+        self.recv_timeout(Deadline::NEVER)
+    }
+
+    /// Receives the next message, giving up at a deadline; nothing is lost then. With a time of zero,
+    /// only what is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`]; as [`recv`](Connection::recv).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let early = line.recv_timeout(Duration::from_millis(5));
+    /// assert!(matches!(early, Err(openline::Error::Timeout { .. })));
+    /// line.send("now")?;
+    /// assert_eq!(line.recv_timeout(Duration::from_secs(5))?, "now".into());
+    /// # Ok(()) }
+    /// ```
+    pub fn recv_timeout(&self, timeout: impl Into<Deadline>) -> Result<Message> {
+        let _receiving = self.receiving()?;
+        self.line.receive(timeout.into(), |payload| payload.into_message())
+    }
+
+    /// Receives the next message into a buffer; its length. Large messages are read there directly.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferTooSmall`]: the message is kept. As [`recv_timeout`](Connection::recv_timeout).
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send(&b"12345"[..])?;
+    /// let mut buffer = [0; 16];
+    /// let len = line.recv_into(&mut buffer, None::<std::time::Duration>)?;
+    /// assert_eq!(&buffer[..len], b"12345");
+    /// # Ok(()) }
+    /// ```
+    pub fn recv_into(&self, buffer: &mut [u8], timeout: impl Into<Deadline>) -> Result<usize> {
+        let _receiving = self.receiving()?;
+        self.line.receive_into(buffer, timeout.into())
+    }
+
+    /// Receives all messages that are there, waiting for the first; at most `max`.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Connection::recv_timeout), if not even one message is there.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("a")?;
+    /// let messages = line.recv_many(100, None::<std::time::Duration>)?;
+    /// assert_eq!(messages, ["a".into()]);
+    /// # Ok(()) }
+    /// ```
+    pub fn recv_many(&self, max: usize, timeout: impl Into<Deadline>) -> Result<Vec<Message>> {
+        let _receiving = self.receiving()?;
+        let mut messages =
+            vec![self.line.receive(timeout.into(), |payload| payload.into_message())?];
+        while messages.len() < max {
+            match self.line.try_receive(|payload| payload.into_message()) {
+                Some(message) => messages.push(message),
+                None => break,
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Receives the next message fragment by fragment, each as soon as it came. A fragment of text
+    /// ends with a whole character: one that the peer has cut comes with the fragment that ends it.
+    /// Dropped early, it skips the rest of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Concurrency`] if another thread receives; the iterator's as
+    /// [`recv`](Connection::recv).
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("in one piece")?;
+    /// for fragment in line.recv_streaming()? {
+    ///     assert_eq!(fragment?, "in one piece".into());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn recv_streaming(&self) -> Result<FragmentReceiver> {
+        self.start_receiving()?;
+        Ok(FragmentReceiver {
+            connection: self.clone(),
+            fragments: Fragments::default(),
+            is_over: false,
+        })
+    }
+
+    /// Takes a message that is there already, if there is one, without waiting for anything, and
+    /// gives it to `take` where it lies: for bindings that make objects of their own of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Concurrency`] if another thread receives.
+    pub fn take_buffered<T>(&self, take: impl FnOnce(Payload<'_>) -> T) -> Result<Option<T>> {
+        let _receiving = self.receiving()?;
+        Ok(self.line.try_receive(take))
+    }
+
+    /// Waits until [`take_buffered`](Connection::take_buffered) has a message. A large binary message
+    /// of which only the start is there is announced with its length if `announce_large`: see
+    /// [`recv_large`](Connection::recv_large).
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Connection::recv_timeout).
+    pub fn await_buffered(
+        &self,
+        announce_large: bool,
+        timeout: impl Into<Deadline>,
+    ) -> Result<Option<usize>> {
+        let _receiving = self.receiving()?;
+        let want = if announce_large { Want::Large } else { Want::Whole };
+        self.line.await_message(timeout.into(), want)
+    }
+
+    /// Receives the large message that [`await_buffered`](Connection::await_buffered) announced into
+    /// memory of its length, read from the socket without a copy. `false`: it has come in the usual way
+    /// meanwhile; wait for it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Connection::recv_timeout); nothing is lost then.
+    pub fn recv_large(&self, memory: &mut [u8], timeout: impl Into<Deadline>) -> Result<bool> {
+        let _receiving = self.receiving()?;
+        self.line.receive_large(memory, timeout.into())
+    }
+
+    /// An iterator over the messages that come. It ends when the connection closes as it should, and
+    /// gives the error once when it closes otherwise.
+    pub fn iter(&self) -> Messages<'_> {
+        Messages { connection: self, is_over: false }
+    }
+
+    // Pings and the end.
+
+    /// Sends a Ping and waits for its Pong: the round trip. Without a payload an unpredictable one is
+    /// sent. Messages that come meanwhile are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`], [`Error::Closed`]; [`Error::Protocol`] for a payload over 125 bytes;
+    /// [`Error::Concurrency`] for one that waits for its Pong already.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let round_trip = line.ping(None, Duration::from_secs(5))?;
+    /// assert_eq!(line.latency(), round_trip);
+    /// # Ok(()) }
+    /// ```
+    pub fn ping(&self, payload: Option<&[u8]>, timeout: impl Into<Deadline>) -> Result<Duration> {
+        let id = self.start_ping(payload)?;
+        self.await_pong(id, timeout)
+    }
+
+    /// Sends a Ping; its number, for [`await_pong`](Connection::await_pong).
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Connection::ping).
+    pub fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
+        self.line.start_ping(payload)
+    }
+
+    /// Waits for the Pong of a Ping. After an error other than [`Error::Interrupted`] nobody waits for
+    /// that Pong any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Connection::ping).
+    pub fn await_pong(&self, id: u64, timeout: impl Into<Deadline>) -> Result<Duration> {
+        self.line.await_pong(id, timeout.into())
+    }
+
+    /// Gives up waiting for a Pong.
+    pub fn forget_ping(&self, id: u64) {
+        self.line.forget_ping(id);
+    }
+
+    /// Sends an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`]; [`Error::Protocol`] for a payload over 125 bytes.
+    pub fn pong(&self, payload: &[u8]) -> Result<()> {
+        self.line.send_pong(payload)
+    }
+
+    /// Closes the connection: the closing handshake (RFC 6455 §7), within `close_timeout`. Messages
+    /// that came before can still be received. Closing again waits for the same end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`] for a code that may not be sent or a reason over 123 bytes of UTF-8; nothing
+    /// is sent then.
+    pub fn close(&self, code: u16, reason: &str) -> Result<()> {
+        self.line.close(CloseFrame::new(code, reason)?)
+    }
+
+    /// Starts to close without waiting for the end; the driver sees to it.
+    pub(crate) fn start_close(&self, close: &CloseFrame) {
+        // In a forked child there is nothing to close.
+        let _ = self.line.start_close(close.clone());
+    }
+
+    /// Waits until the connection is closed, by whomever; whether it is.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Interrupted`] and [`Error::Forked`].
+    pub fn wait_closed(&self, timeout: impl Into<Deadline>) -> Result<bool> {
+        self.line.await_closed(timeout.into())
+    }
+
+    /// Ends the connection at once, without waiting for the peer. Dropping the last handle does the
+    /// same.
+    pub fn abandon(&self) {
+        self.line.abandon();
+    }
+
+    // What is known of it.
+
+    /// Open, closing or closed.
+    pub fn state(&self) -> State {
+        self.line.state()
+    }
+
+    /// Whether the connection has ended, by either side and for any cause.
+    pub fn is_closed(&self) -> bool {
+        self.state() == State::Closed
+    }
+
+    /// How it ended; `None` before.
+    pub fn how_closed(&self) -> Option<Closed> {
+        self.line.how_closed()
+    }
+
+    /// The round trip of the latest answered ping, zero before the first.
+    pub fn latency(&self) -> Duration {
+        self.line.bell.status().latency
+    }
+
+    /// Our address.
+    pub fn local_address(&self) -> &Address {
+        &self.established.addresses.0
+    }
+
+    /// The peer's address.
+    pub fn remote_address(&self) -> &Address {
+        &self.established.addresses.1
+    }
+
+    /// The request of the opening handshake.
+    pub fn request(&self) -> &Request {
+        &self.established.request
+    }
+
+    /// The response of the opening handshake.
+    pub fn response(&self) -> &Response {
+        &self.established.response
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.established.subprotocol.as_deref()
+    }
+
+    /// The time that a close may take from now on.
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.line.close_timeout()
+    }
+
+    /// Changes the time that a close may take; not of one that has begun.
+    pub fn set_close_timeout(&self, timeout: Option<Duration>) {
+        self.line.set_close_timeout(timeout);
+    }
+
+    /// The socket's descriptor, to look at; `None` once the connection is closed.
+    pub fn raw_fd(&self) -> Option<RawFd> {
+        self.line.transport().map(|transport| transport.source().as_raw_fd())
+    }
+
+    fn receiving(&self) -> Result<Receiving<'_>> {
+        self.start_receiving()?;
+        Ok(Receiving(&self.line))
+    }
+
+    fn start_receiving(&self) -> Result<()> {
+        if self.line.receiving.swap(true, Ordering::Acquire) {
+            return Err(Error::Concurrency(
+                "cannot receive while another thread is already receiving",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The right to receive, for the length of a call.
+struct Receiving<'c>(&'c Line);
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.0.receiving.store(false, Ordering::Release);
+    }
+}
+
+/// Iterates over the messages of a connection; made by [`Connection::iter`].
+///
+/// ```
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// line.send("one")?;
+/// for message in &line {
+///     assert_eq!(message?, "one".into());
+///     line.close(1000, "enough")?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Messages<'c> {
+    connection: &'c Connection,
+    is_over: bool,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Message>;
+
+    fn next(&mut self) -> Option<Result<Message>> {
+        if self.is_over {
+            return None;
+        }
+        match self.connection.recv() {
+            Err(Error::Closed(closed)) => {
+                self.is_over = true;
+                (!closed.is_ok()).then_some(Err(Error::Closed(closed)))
+            }
+            outcome => Some(outcome),
+        }
+    }
+}
+
+impl FusedIterator for Messages<'_> {}
+
+impl<'c> IntoIterator for &'c Connection {
+    type Item = Result<Message>;
+    type IntoIter = Messages<'c>;
+
+    fn into_iter(self) -> Messages<'c> {
+        self.iter()
+    }
+}
+
+/// Receives one message fragment by fragment; made by [`Connection::recv_streaming`].
+#[derive(Debug)]
+pub struct FragmentReceiver {
+    connection: Connection,
+    fragments: Fragments,
+    is_over: bool,
+}
+
+impl FragmentReceiver {
+    /// The next fragment, giving up at a deadline; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::recv_timeout`]; after a time-out it can go on.
+    pub fn next_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Option<Message>> {
+        let deadline = timeout.into();
+        while !self.is_over {
+            if let Some(fragment) = self.fragments.pop() {
+                return Ok(Some(fragment));
+            }
+            if self.fragments.is_complete {
+                self.leave();
+                break;
+            }
+            let line = &self.connection.line;
+            if let Err(error) = line.receive_fragments(&mut self.fragments, deadline) {
+                if matches!(error, Error::Closed(_) | Error::Forked) {
+                    self.leave();
+                }
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.connection.line.receiving.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Iterator for FragmentReceiver {
+    type Item = Result<Message>;
+
+    fn next(&mut self) -> Option<Result<Message>> {
+        self.next_timeout(Deadline::NEVER).transpose()
+    }
+}
+
+impl Drop for FragmentReceiver {
+    fn drop(&mut self) {
+        if !self.is_over && !self.fragments.is_complete && self.connection.line.process.is_current()
+        {
+            self.connection.line.skip_message();
+        }
+        self.leave();
+    }
+}
+
+/// Sends one message in fragments; made by [`Connection::send_fragments`]. Other messages wait until
+/// it is finished. Dropped before, it fails the connection with 1011: half a message cannot be taken
+/// back.
+///
+/// ```
+/// use openline::Kind;
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// let mut message = line.send_fragments(Kind::Text);
+/// for word in ["not ", "known ", "at once"] {
+///     message.send(word.as_bytes(), None::<std::time::Duration>)?;
+/// }
+/// message.finish(b"", None::<std::time::Duration>)?;
+/// assert_eq!(line.recv()?, "not known at once".into());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct FragmentSender<'c> {
+    connection: &'c Connection,
+    kind: Kind,
+    has_begun: bool,
+    is_done: bool,
+}
+
+impl FragmentSender<'_> {
+    /// Sends a fragment after which others come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send_timeout`]. Without `committed` the same fragment can be sent again; with
+    /// it, [`Connection::flush`] goes on with it.
+    pub fn send(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
+        self.send_part(Part::Fragment, fragment, timeout.into())
+    }
+
+    /// Sends the last fragment.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](FragmentSender::send).
+    pub fn finish(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
+        self.send_part(Part::Last, fragment, timeout.into())
+    }
+
+    fn send_part(&mut self, part: Part, fragment: &[u8], deadline: Deadline) -> Result<()> {
+        let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
+        let outcome = self.connection.line.send(turn, self.kind, part, fragment, deadline);
+        let is_committed = match &outcome {
+            Ok(()) => true,
+            Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => *committed,
+            Err(_) => false,
+        };
+        if is_committed {
+            self.has_begun = true;
+            self.is_done = part == Part::Last;
+        }
+        outcome
+    }
+}
+
+impl Drop for FragmentSender<'_> {
+    fn drop(&mut self) {
+        if self.has_begun && !self.is_done {
+            self.connection.line.break_off_message();
+        }
+    }
+}
+
+impl<'m> From<&'m str> for Outgoing<'m> {
+    fn from(text: &'m str) -> Outgoing<'m> {
+        Outgoing::new(Kind::Text, text.as_bytes())
+    }
+}
+
+impl<'m> From<&'m String> for Outgoing<'m> {
+    fn from(text: &'m String) -> Outgoing<'m> {
+        Outgoing::new(Kind::Text, text.as_bytes())
+    }
+}
+
+impl<'m> From<&'m [u8]> for Outgoing<'m> {
+    fn from(bytes: &'m [u8]) -> Outgoing<'m> {
+        Outgoing::new(Kind::Binary, bytes)
+    }
+}
+
+impl<'m, const N: usize> From<&'m [u8; N]> for Outgoing<'m> {
+    fn from(bytes: &'m [u8; N]) -> Outgoing<'m> {
+        Outgoing::new(Kind::Binary, bytes)
+    }
+}
+
+impl<'m> From<&'m Vec<u8>> for Outgoing<'m> {
+    fn from(bytes: &'m Vec<u8>) -> Outgoing<'m> {
+        Outgoing::new(Kind::Binary, bytes)
+    }
+}
+
+impl<'m> From<&'m Message> for Outgoing<'m> {
+    fn from(message: &'m Message) -> Outgoing<'m> {
+        Outgoing::new(message.kind(), message.as_bytes())
+    }
+}

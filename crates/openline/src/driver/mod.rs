@@ -1,0 +1,441 @@
+//! The driver: one thread per process that serves the connections nobody is reading.
+//!
+//! It answers pings, completes closes, runs keepalive, keeps what comes in the bounded queue, and
+//! writes what a full socket did not take. It never blocks on a lock that users hold, runs no code of
+//! users, calls no logger, blocks all signals, and holds connections only weakly.
+//!
+//! ```text
+//!              unused for two ticks, nothing to read
+//!   looked at ───────────────────────────────────────▶ watched (epoll, once)
+//!   every tick ◀─────────────────────────────────────── an event, while a caller reads or has just read
+//! ```
+//!
+//! A caller that reads tells the driver nothing: no system call, no lock. If the connection is being
+//! watched, its first message costs the driver one wake-up, after which it is looked at again; a
+//! loop of `recv` costs none. That is why a caller does not disarm the watch.
+
+mod poller;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use crate::deadline::Deadline;
+use crate::fork::Process;
+use crate::line::Line;
+use crate::read::Drained;
+use crate::sync::{Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
+use crate::transport::Transport;
+
+use poller::{Poller, Ready, Watch};
+
+/// The shared side of the driver.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    poller: Poller,
+    inbox: Mutex<Inbox>,
+    /// Counts up while connections are looked at.
+    tick: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    commands: Vec<Command>,
+    rest: Rest,
+}
+
+/// What the driver does at the moment, for who leaves it a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rest {
+    /// It will look into the inbox before it rests.
+    #[default]
+    Awake,
+    /// It will be awake at the next tick.
+    UntilTick,
+    /// It may sleep for long.
+    Asleep,
+}
+
+#[derive(Debug)]
+enum Command {
+    Adopt { id: usize, line: Weak<Line>, deadline: Option<Instant> },
+    At { id: usize, deadline: Instant },
+    Flush { id: usize },
+}
+
+impl Driver {
+    /// The driver of this process, started if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the thread or its epoll descriptor cannot be made.
+    pub(crate) fn shared() -> io::Result<Arc<Driver>> {
+        static SHARED: std::sync::Mutex<Option<(Process, Arc<Driver>)>> =
+            std::sync::Mutex::new(None);
+        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((process, driver)) = &*shared
+            && process.is_current()
+        {
+            return Ok(driver.clone());
+        }
+        let driver = Arc::new(Driver::new()?);
+        let thread = DriverThread::new(driver.clone());
+        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        let spawned = std::thread::Builder::new()
+            .name("openline-driver".to_owned())
+            .stack_size(256 * 1024)
+            .spawn(move || thread.run());
+        mask.thread_set_mask()?;
+        spawned?;
+        if let Some(inherited) = shared.replace((Process::current(), driver.clone())) {
+            // In a forked child the old driver's epoll is the parent's too: to drop it would take
+            // the parent's wake-up out of it.
+            std::mem::forget(inherited);
+        }
+        Ok(driver)
+    }
+
+    fn new() -> io::Result<Driver> {
+        let poller = Poller::new()?;
+        Ok(Driver { poller, inbox: Mutex::default(), tick: AtomicU32::new(USED_TICKS) })
+    }
+
+    /// The current tick: a load, no clock.
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    /// Serves the line from now on, until it is dropped.
+    pub(crate) fn adopt(&self, line: &Arc<Line>) {
+        let deadline = line.bell.status().next_deadline();
+        let id = line.registration.id;
+        self.tell(Command::Adopt { id, line: Arc::downgrade(line), deadline }, Rest::Asleep);
+    }
+
+    /// Calls [`Line::on_deadline`] at that time.
+    pub(crate) fn at(&self, line: &Line, deadline: Deadline) {
+        let Some(deadline) = deadline.at() else { return };
+        let is_soon = deadline.saturating_duration_since(Instant::now()) < TICK;
+        let waking = if is_soon { Rest::UntilTick } else { Rest::Asleep };
+        self.tell(Command::At { id: line.registration.id, deadline }, waking);
+    }
+
+    /// Calls [`Line::on_writable`] when there is room.
+    pub(crate) fn flush_later(&self, line: &Line) {
+        self.tell(Command::Flush { id: line.registration.id }, Rest::UntilTick);
+    }
+
+    /// Leaves a command, and wakes the driver from that rest or a deeper one.
+    fn tell(&self, command: Command, waking: Rest) {
+        let mut inbox = lock(&self.inbox);
+        inbox.commands.push(command);
+        let wakes = match waking {
+            Rest::Awake => false,
+            Rest::UntilTick => inbox.rest != Rest::Awake,
+            Rest::Asleep => inbox.rest == Rest::Asleep,
+        };
+        if wakes {
+            inbox.rest = Rest::Awake;
+            drop(inbox);
+            // Writing to an eventfd fails only if it is full of wake-ups.
+            let _ = self.poller.wake();
+        }
+    }
+}
+
+/// A line's place in the driver's epoll, which it must leave before its descriptor is closed.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    id: usize,
+    place: Mutex<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Outside,
+    /// With the transport whose descriptor is registered, so that it stays open.
+    Inside(Arc<dyn Transport>),
+    Left,
+}
+
+impl Registration {
+    pub(crate) fn new() -> Registration {
+        static NEXT_ID: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let id = NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Registration { id, place: Mutex::new(Place::Outside) }
+    }
+
+    /// Leaves the epoll, for good.
+    pub(crate) fn remove(&self, driver: &Driver) {
+        let place = std::mem::replace(&mut *lock(&self.place), Place::Left);
+        if let Place::Inside(transport) = place {
+            driver.poller.deregister(&*transport);
+        }
+    }
+
+    fn watch(&self, driver: &Driver, line: &Line, watch: Watch) -> io::Result<()> {
+        let mut place = lock(&self.place);
+        match &*place {
+            Place::Outside => {
+                if let Some(transport) = line.transport() {
+                    driver.poller.register(&*transport, self.id, watch)?;
+                    *place = Place::Inside(transport);
+                }
+                Ok(())
+            }
+            Place::Inside(transport) => driver.poller.watch(&**transport, self.id, watch),
+            Place::Left => Ok(()),
+        }
+    }
+}
+
+/// The state of the driver's thread.
+struct DriverThread {
+    driver: Arc<Driver>,
+    entries: HashMap<usize, Entry>,
+    /// Connections to look at each tick.
+    looked_at: Vec<usize>,
+    /// Connections with more to read than one turn takes.
+    unfinished: Vec<usize>,
+    deadlines: BinaryHeap<Reverse<(Instant, usize)>>,
+    last_tick: Instant,
+    /// The read buffer that is lent to connections without one.
+    scratch: Vec<u8>,
+}
+
+struct Entry {
+    line: Weak<Line>,
+    watch: Watch,
+    is_looked_at: bool,
+}
+
+/// What a connection needs after it was served.
+enum Next {
+    /// Somebody uses it, or its queue is full: look again at the next tick.
+    Look,
+    /// It is idle: watch it.
+    Watch,
+    /// There is more to read.
+    Again,
+    /// It is over.
+    Forget,
+}
+
+impl DriverThread {
+    fn new(driver: Arc<Driver>) -> DriverThread {
+        DriverThread {
+            driver,
+            entries: HashMap::new(),
+            looked_at: Vec::new(),
+            unfinished: Vec::new(),
+            deadlines: BinaryHeap::new(),
+            last_tick: Instant::now(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn run(mut self) {
+        let mut ready = Vec::new();
+        loop {
+            if let Err(error) = self.rest(&mut ready) {
+                // Without epoll nobody would serve idle connections. There is no way to go on, and
+                // a silent end would hang them; the kernel gives no such error to a valid epoll.
+                panic!("the driver cannot wait for its connections: {error}");
+            }
+            for event in &ready {
+                self.on_ready(*event);
+            }
+            let commands = {
+                let mut inbox = lock(&self.driver.inbox);
+                inbox.rest = Rest::Awake;
+                std::mem::take(&mut inbox.commands)
+            };
+            for command in commands {
+                self.obey(command);
+            }
+            for id in std::mem::take(&mut self.unfinished) {
+                self.serve(id);
+            }
+            let now = Instant::now();
+            self.keep_deadlines(now);
+            if now.saturating_duration_since(self.last_tick) >= TICK {
+                self.last_tick = now;
+                self.look_around();
+            }
+        }
+    }
+
+    fn rest(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let now = Instant::now();
+        let mut timeout =
+            self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
+        let rest = if self.looked_at.is_empty() {
+            Rest::Asleep
+        } else {
+            let tick = (self.last_tick + TICK).saturating_duration_since(now);
+            timeout = Some(timeout.map_or(tick, |timeout| timeout.min(tick)));
+            Rest::UntilTick
+        };
+        {
+            let mut inbox = lock(&self.driver.inbox);
+            if inbox.commands.is_empty() && self.unfinished.is_empty() {
+                inbox.rest = rest;
+            } else {
+                timeout = Some(Duration::ZERO);
+            }
+        }
+        self.driver.poller.wait(ready, timeout)
+    }
+
+    fn on_ready(&mut self, ready: Ready) {
+        let Some(entry) = self.entries.get_mut(&ready.id) else { return };
+        // The watch was for once: both directions are unwatched now.
+        let watch = std::mem::replace(&mut entry.watch, UNWATCHED);
+        let Some(line) = entry.line.upgrade() else { return self.forget(ready.id) };
+        if ready.writable && watch.writable {
+            entry.watch.writable = line.on_writable();
+        } else {
+            entry.watch.writable = watch.writable;
+        }
+        if ready.readable && watch.readable {
+            self.serve(ready.id);
+        } else if let Some(entry) = self.entries.get_mut(&ready.id) {
+            entry.watch.readable = watch.readable;
+            self.rewatch(ready.id, &line);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Adopt { id, line, deadline } => {
+                if self.looked_at.is_empty() {
+                    // Ticks start again; without this the first would come at once.
+                    self.last_tick = Instant::now();
+                }
+                self.entries.insert(id, Entry { line, watch: UNWATCHED, is_looked_at: false });
+                self.deadlines.extend(deadline.map(|at| Reverse((at, id))));
+                self.look_at(id);
+            }
+            Command::At { id, deadline } => self.deadlines.push(Reverse((deadline, id))),
+            Command::Flush { id } => {
+                let Some(entry) = self.entries.get_mut(&id) else { return };
+                entry.watch.writable = true;
+                match entry.line.upgrade() {
+                    Some(line) => self.rewatch(id, &line),
+                    None => self.forget(id),
+                }
+            }
+        }
+    }
+
+    fn keep_deadlines(&mut self, now: Instant) {
+        while let Some(Reverse((at, id))) = self.deadlines.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.deadlines.pop();
+            let Some(entry) = self.entries.get(&id) else { continue };
+            let Some(line) = entry.line.upgrade() else {
+                self.forget(id);
+                continue;
+            };
+            self.deadlines.extend(line.on_deadline(now).map(|at| Reverse((at, id))));
+        }
+    }
+
+    /// The tick: serves the connections that were not used since two ticks.
+    fn look_around(&mut self) {
+        if self.looked_at.is_empty() {
+            return;
+        }
+        self.driver.tick.fetch_add(1, Ordering::Relaxed);
+        for id in std::mem::take(&mut self.looked_at) {
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.is_looked_at = false;
+            }
+            self.serve(id);
+        }
+    }
+
+    fn serve(&mut self, id: usize) {
+        let Some(line) = self.entries.get(&id).map(|entry| entry.line.upgrade()) else { return };
+        let next = match &line {
+            Some(line) => self.driver.serve(line, &mut self.scratch),
+            None => Next::Forget,
+        };
+        match (next, line) {
+            (Next::Again, _) => self.unfinished.push(id),
+            (Next::Look, _) => self.look_at(id),
+            (Next::Watch, Some(line)) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.watch.readable = true;
+                }
+                self.rewatch(id, &line);
+            }
+            (Next::Watch, None) | (Next::Forget, _) => self.forget(id),
+        }
+    }
+
+    fn look_at(&mut self, id: usize) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && !std::mem::replace(&mut entry.is_looked_at, true)
+        {
+            self.looked_at.push(id);
+        }
+    }
+
+    fn rewatch(&mut self, id: usize, line: &Line) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.watch != UNWATCHED
+            && line.registration.watch(&self.driver, line, entry.watch).is_err()
+        {
+            // No watch (the limit of epoll watches is reached, say): looking at it works always.
+            entry.watch = UNWATCHED;
+            self.look_at(id);
+        }
+    }
+
+    fn forget(&mut self, id: usize) {
+        self.entries.remove(&id);
+    }
+}
+
+impl Driver {
+    /// Reads what nobody else reads.
+    fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
+        let Some(mut half) = try_lock(&line.read) else { return Next::Look };
+        if self.tick().wrapping_sub(half.used_at) < USED_TICKS {
+            return Next::Look;
+        }
+        half.buffer.borrow(scratch);
+        let drained = line.drain(&mut half);
+        half.buffer.give_back(scratch);
+        if drained == Drained::Empty
+            && let Some(transport) = &half.transport
+        {
+            transport.release_buffers();
+        }
+        drop(half);
+        if let Some(mut half) = try_lock(&line.write) {
+            half.release_buffer();
+        }
+        line.bell.ring_after_unlock();
+        match drained {
+            Drained::Empty => Next::Watch,
+            Drained::Full => Next::Look,
+            Drained::More => Next::Again,
+            Drained::Ended => Next::Forget,
+        }
+    }
+}
+
+const UNWATCHED: Watch = Watch { readable: false, writable: false };
+
+/// How often connections that are in use are looked at.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A connection that was used within so many ticks is left to its users.
+const USED_TICKS: u32 = 2;

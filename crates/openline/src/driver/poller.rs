@@ -1,0 +1,96 @@
+//! Readiness of many descriptors: one-shot registrations in epoll (or kqueue), by the `polling` crate.
+//!
+//! The one `unsafe` call of this crate is here: registering a descriptor, which must be deregistered
+//! before it is closed.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use polling::{Event, Events};
+
+use crate::transport::Transport;
+
+#[derive(Debug)]
+pub(super) struct Poller(polling::Poller);
+
+/// A descriptor that became ready, and whose watch ended with that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub(super) id: usize,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+/// What to watch a descriptor for. Readable covers the end of the stream and errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watch {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+impl Poller {
+    pub(super) fn new() -> io::Result<Poller> {
+        Ok(Poller(polling::Poller::new()?))
+    }
+
+    /// Registers the transport's descriptor.
+    ///
+    /// The caller, [`Registration`](super::Registration), deregisters it while it keeps the
+    /// transport alive.
+    #[allow(unsafe_code, reason = "polling asks for a promise that the descriptor outlives this")]
+    pub(super) fn register(
+        &self,
+        transport: &dyn Transport,
+        id: usize,
+        watch: Watch,
+    ) -> io::Result<()> {
+        let source = transport.source();
+        // SAFETY: `Registration::remove` deletes every source that was added, and runs before the
+        // line lets go of its transport, in `Line::on_end` and in `Drop for Line`.
+        unsafe { self.0.add(&source, watch.event(id)) }
+    }
+
+    /// Watches a registered descriptor, once.
+    pub(super) fn watch(
+        &self,
+        transport: &dyn Transport,
+        id: usize,
+        watch: Watch,
+    ) -> io::Result<()> {
+        self.0.modify(transport.source(), watch.event(id))
+    }
+
+    pub(super) fn deregister(&self, transport: &dyn Transport) {
+        // It fails only for a descriptor that is not registered, which is what is wanted.
+        let _ = self.0.delete(transport.source());
+    }
+
+    /// Waits for readiness, a wake or the time-out; signals do not come to the driver.
+    pub(super) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        ready.clear();
+        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
+        self.0.wait(&mut events, timeout)?;
+        ready.extend(events.iter().map(|event| Ready {
+            id: event.key,
+            readable: event.readable,
+            writable: event.writable,
+        }));
+        Ok(())
+    }
+
+    pub(super) fn wake(&self) -> io::Result<()> {
+        self.0.notify()
+    }
+}
+
+impl Watch {
+    fn event(self, id: usize) -> Event {
+        Event::new(id, self.readable, self.writable)
+    }
+}
+
+const EVENTS_AT_ONCE: NonZeroUsize = match NonZeroUsize::new(256) {
+    Some(events) => events,
+    None => unreachable!(),
+};

@@ -1,0 +1,57 @@
+//! WebSockets for blocking code: connect, send, receive, and a line that stays open, without an async
+//! runtime.
+//!
+//! ```
+//! # fn main() -> openline::Result<()> {
+//! # let server = openline::testing::EchoServer::start()?;
+//! # let uri = server.uri();
+//! let line = openline::connect(uri)?; // "wss://example.com/feed"
+//! line.send("hello")?;
+//! println!("{:?}", line.recv()?);
+//! line.close(1000, "")?;
+//! # Ok(()) }
+//! ```
+//!
+//! - [`connect`], or [`Client`] with every option, opens a [`Connection`]: over TCP, TLS or a Unix socket.
+//! - A connection is used from any number of threads through `&self`. Whoever receives reads the
+//!   socket itself; one driver thread per process answers pings, keeps the line alive and completes
+//!   closes while nobody does.
+//! - No call hangs: each has a time-out, or ends with `ping_timeout` or `close_timeout`. No time-out
+//!   loses or tears anything.
+//! - [`Server`] is a small server in the same style, and [`testing::EchoServer`] one for tests.
+//!
+//! The protocol itself, without I/O, is the crate `openline-proto`, whose types appear here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod address;
+mod client;
+mod connection;
+mod deadline;
+mod dial;
+mod driver;
+mod error;
+mod fork;
+mod keys;
+mod line;
+mod read;
+mod server;
+mod status;
+mod sync;
+pub mod testing;
+mod transport;
+mod trust;
+mod write;
+
+pub use address::Address;
+pub use client::{Client, connect};
+pub use connection::{Connection, FragmentReceiver, FragmentSender, Messages, Outgoing};
+pub use deadline::Deadline;
+pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
+pub use fork::notice_fork;
+pub use openline_proto::{
+    CloseCode, CloseFrame, Kind, Message, ProtocolError, State, handshake, http,
+};
+pub use read::Payload;
+pub use rustls;
+pub use server::{RunningServer, Server};

@@ -1,0 +1,547 @@
+//! The engine of one connection, shared by all who use it: its users' threads and the driver.
+//!
+//! | thread | reads | writes |
+//! |---|---|---|
+//! | in `recv` | blocks, with the right to read | control frames, if the right to write is free |
+//! | in `send` | what is there, while it waits for room | blocks, with the right to write |
+//! | in `ping`, `close`, `wait_closed` | what is there, when poll tells | as in `recv` |
+//! | the driver | what is there, when nobody else reads | what a full socket did not take |
+//!
+//! Lock order: nobody waits for a second half while holding one (`try_lock` only); the status and
+//! the pending control frames are leaves.
+
+use std::io;
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use openline_proto::{CloseCode, CloseFrame, Due, Keepalive, Limits, Opcode, Role, State};
+
+use crate::deadline::Deadline;
+use crate::driver::{Driver, Registration};
+use crate::error::{Cause, Closed, Error, Result, Waiting};
+use crate::fork::Process;
+use crate::keys;
+use crate::read::{Drained, ReadHalf};
+use crate::status::{Bell, Status};
+use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
+use crate::transport::{Interest, Transport};
+use crate::write::{PendingControl, WriteHalf};
+
+/// What a connection is made with; see [`Client`](crate::Client) for the meaning of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) ping_timeout: Option<Duration>,
+    pub(crate) close_timeout: Option<Duration>,
+    pub(crate) limits: Limits,
+    pub(crate) max_queue: Option<usize>,
+    pub(crate) resume_queue: Option<usize>,
+    pub(crate) interruptible: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Some(Duration::from_secs(20)),
+            close_timeout: Some(Duration::from_secs(10)),
+            limits: Limits::default(),
+            max_queue: Some(16),
+            resume_queue: None,
+            interruptible: false,
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) settings: Settings,
+    pub(crate) role: Role,
+    pub(crate) process: Process,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) registration: Registration,
+
+    // Read state.
+    pub(crate) read: Mutex<ReadHalf>,
+    /// Whether a caller receives: a second one is refused.
+    pub(crate) receiving: AtomicBool,
+    /// Changes with every read that brought bytes.
+    pub(crate) life: AtomicU64,
+    /// Whether we have stopped reading because the queue is full.
+    pub(crate) paused: AtomicBool,
+
+    // Write state.
+    pub(crate) write: Mutex<WriteHalf>,
+    pub(crate) control: PendingControl,
+
+    // Shared state.
+    pub(crate) bell: Bell,
+    /// How far the end is: a [`State`] as a number, for who has no time for the status.
+    state: AtomicU8,
+    /// `close_timeout`, which may be changed on a live connection.
+    close_timeout: Mutex<Option<Duration>>,
+    /// To cut the line from anywhere. `None` once it is over, so that the descriptor is closed.
+    cutter: Mutex<Option<Arc<dyn Transport>>>,
+}
+
+impl Line {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        role: Role,
+        settings: Settings,
+        leftover: &[u8],
+        driver: Arc<Driver>,
+    ) -> Arc<Line> {
+        let keepalive =
+            Keepalive::new(settings.ping_interval, settings.ping_timeout, Instant::now());
+        let line = Arc::new(Line {
+            role,
+            process: Process::current(),
+            registration: Registration::new(),
+            read: Mutex::new(ReadHalf::new(transport.clone(), role, settings.limits, leftover)),
+            receiving: AtomicBool::new(false),
+            life: AtomicU64::new(0),
+            paused: AtomicBool::new(false),
+            write: Mutex::new(WriteHalf::new(transport.clone(), role)),
+            control: PendingControl::default(),
+            bell: Bell::new(Status::new(keepalive)),
+            state: AtomicU8::new(State::Open as u8),
+            close_timeout: Mutex::new(settings.close_timeout),
+            cutter: Mutex::new(Some(transport)),
+            settings,
+            driver,
+        });
+        line.driver.adopt(&line);
+        line
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Open,
+            1 => State::Closing,
+            _ => State::Closed,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state() == State::Open
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        !self.is_open()
+    }
+
+    pub(crate) fn close_timeout(&self) -> Option<Duration> {
+        *lock(&self.close_timeout)
+    }
+
+    pub(crate) fn set_close_timeout(&self, timeout: Option<Duration>) {
+        *lock(&self.close_timeout) = timeout;
+    }
+
+    /// The transport, unless the line is over.
+    pub(crate) fn transport(&self) -> Option<Arc<dyn Transport>> {
+        lock(&self.cutter).clone()
+    }
+
+    /// Refuses calls in a process that was forked from the connection's.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.process.is_current() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    /// What a wait that a signal cut returns: an error for who asked for that, or nothing.
+    pub(crate) fn interrupted(&self, committed: bool) -> Result<()> {
+        if self.settings.interruptible { Err(Error::Interrupted { committed }) } else { Ok(()) }
+    }
+
+    // How the connection goes on and ends.
+
+    /// The peer pings.
+    pub(crate) fn on_ping(&self, payload: Vec<u8>) {
+        self.control.answer_ping(payload);
+        self.flush_control();
+    }
+
+    /// The peer answers a ping, or sends a sign of life.
+    pub(crate) fn on_pong(&self, payload: &[u8]) {
+        self.bell.status().answered(payload, Instant::now());
+        self.bell.ring();
+    }
+
+    /// The peer closes.
+    pub(crate) fn on_close(&self, close: CloseFrame) {
+        let answer = {
+            let mut status = self.bell.status();
+            let answer = status.closing.receive(close);
+            self.enter_closing(&mut status);
+            answer
+        };
+        match answer {
+            Some(answer) => {
+                self.control.close(answer);
+                self.flush_control();
+            }
+            None => self.after_close_frame(),
+        }
+        self.bell.ring();
+    }
+
+    /// Ends the connection for a reason of ours: the peer is told, and has `close_timeout` to go.
+    pub(crate) fn fail(&self, cause: Cause, close: CloseFrame) {
+        let close = {
+            let mut status = self.bell.status();
+            let close = status.closing.send(close);
+            if close.is_some() {
+                status.cause.get_or_insert(cause);
+            }
+            self.enter_closing(&mut status);
+            close
+        };
+        if let Some(close) = close {
+            self.control.close(close);
+            self.flush_control();
+        }
+        self.bell.ring();
+    }
+
+    /// A message of ours was broken off between its fragments: nothing sensible can follow.
+    pub(crate) fn break_off_message(&self) {
+        let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "error in fragmented message");
+        self.fail(Cause::BrokenOff, close);
+    }
+
+    /// Writing failed. What the peer sent before is still to be read, up to the end of the stream.
+    pub(crate) fn lose(&self, error: io::Error) {
+        {
+            let mut status = self.bell.status();
+            if !status.closing.is_complete() {
+                status.cause.get_or_insert(Cause::Io(error.into()));
+            }
+            self.enter_closing(&mut status);
+        }
+        self.cut();
+        self.bell.ring();
+    }
+
+    /// The read half saw the end of the stream: the connection is over, for all.
+    pub(crate) fn on_end(&self, error: Option<io::Error>) {
+        {
+            let mut status = self.bell.status();
+            if !status.closing.is_complete() {
+                status.cause.get_or_insert(match error {
+                    Some(error) => Cause::Io(error.into()),
+                    None => Cause::Eof,
+                });
+            }
+            status.closing.end();
+            self.state.store(State::Closed as u8, Ordering::Release);
+        }
+        self.registration.remove(&self.driver);
+        if let Some(transport) = lock(&self.cutter).take() {
+            transport.shutdown(Shutdown::Both);
+        }
+        if let Some(mut half) = try_lock(&self.write) {
+            half.end();
+        }
+        self.bell.ring();
+    }
+
+    /// The Close frame went out, or the peer's came after it. RFC 6455 §7.1.1: the server ends the
+    /// stream first; the client waits for that.
+    pub(crate) fn after_close_frame(&self) {
+        if self.role == Role::Server && self.bell.status().closing.is_complete() {
+            let is_sent =
+                try_lock(&self.write).is_some_and(|half| half.is_closed && half.is_flushed());
+            if is_sent && let Some(transport) = self.transport() {
+                transport.shutdown(Shutdown::Write);
+            }
+        }
+    }
+
+    /// Ends the stream both ways, so that every wait for it returns and the read half sees its end.
+    fn cut(&self) {
+        if let Some(transport) = self.transport() {
+            transport.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Cuts the line, and sees to its end unless somebody reads, who does so then.
+    fn cut_and_drain(&self) {
+        self.cut();
+        if let Some(mut half) = try_lock(&self.read) {
+            while self.drain(&mut half) == Drained::More {}
+            drop(half);
+            self.bell.ring_after_unlock();
+        }
+    }
+
+    fn enter_closing(&self, status: &mut Status) {
+        if self.state.load(Ordering::Relaxed) == State::Open as u8 {
+            status.close_deadline = Deadline::from(self.close_timeout());
+            self.state.store(State::Closing as u8, Ordering::Release);
+            self.driver.at(self, status.close_deadline);
+        }
+    }
+
+    // Calls that wait for what others read.
+
+    /// Starts the closing handshake, unless it has begun; by when it is to be over.
+    pub(crate) fn start_close(&self, close: CloseFrame) -> Result<Deadline> {
+        self.check_process()?;
+        let (close, deadline) = {
+            let mut status = self.bell.status();
+            let close = status.closing.send(close);
+            self.enter_closing(&mut status);
+            (close, status.close_deadline)
+        };
+        if let Some(close) = close {
+            self.control.close(close);
+            self.flush_control();
+        }
+        self.bell.ring();
+        Ok(deadline)
+    }
+
+    /// Closes, and waits for the end: within `close_timeout`, after which the line is cut.
+    pub(crate) fn close(&self, close: CloseFrame) -> Result<()> {
+        let deadline = self.start_close(close)?;
+        if self.await_closed(deadline)? {
+            return Ok(());
+        }
+        self.give_up_closing();
+        // The end of a stream that was cut is there at once.
+        while !self.await_closed(Deadline::NEVER)? {}
+        Ok(())
+    }
+
+    /// Cuts a line whose closing handshake takes too long.
+    fn give_up_closing(&self) {
+        {
+            let mut status = self.bell.status();
+            if !status.closing.is_complete() {
+                status.cause.get_or_insert(Cause::CloseTimeout);
+            }
+        }
+        self.cut();
+    }
+
+    /// Waits for the end of the connection; whether it came.
+    pub(crate) fn await_closed(&self, deadline: Deadline) -> Result<bool> {
+        let closed = |status: &mut Status| (status.closing.state() == State::Closed).then_some(());
+        Ok(self.attend(deadline, closed)?.is_some())
+    }
+
+    /// The error of a call on a connection that closes, once it has: who closed it and why is known
+    /// only then. Waits for that as long as the call may, at most `close_timeout`.
+    pub(crate) fn closed_by(&self, deadline: Deadline) -> Error {
+        let deadline = deadline.min(self.bell.status().close_deadline);
+        match self.await_closed(deadline) {
+            Err(error) => error,
+            Ok(_) => self.closed(),
+        }
+    }
+
+    pub(crate) fn closed(&self) -> Error {
+        Error::Closed(self.bell.status().closed())
+    }
+
+    pub(crate) fn how_closed(&self) -> Option<Closed> {
+        (self.state() == State::Closed).then(|| self.bell.status().closed())
+    }
+
+    /// Sends a ping; its number, to wait for the Pong with.
+    pub(crate) fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
+        self.check_process()?;
+        let payload = match payload {
+            Some(payload) if payload.len() > 125 => {
+                return Err(openline_proto::ProtocolError::ControlTooLong.into());
+            }
+            Some(payload) => payload.to_vec(),
+            None => keys::random::<4>().to_vec(),
+        };
+        let id = {
+            let mut status = self.bell.status();
+            if status.closing.state() != State::Open || self.is_closing() {
+                drop(status);
+                return Err(self.closed_by(Deadline::NEVER));
+            }
+            if status.pings.is_outstanding(&payload) {
+                return Err(Error::Concurrency("already waiting for a pong with the same data"));
+            }
+            let id = status.pings.sent(&payload, Instant::now());
+            status.round_trips.insert(id, None);
+            id
+        };
+        self.control.push(Opcode::Ping, payload);
+        self.flush_control();
+        Ok(id)
+    }
+
+    /// Waits for the Pong of a ping. On errors other than interrupts nobody waits for it any more.
+    pub(crate) fn await_pong(&self, id: u64, deadline: Deadline) -> Result<Duration> {
+        let outcome = self.attend(deadline, |status| {
+            let round_trip = status.round_trips.get(&id).copied().flatten();
+            let closed = status.closing.state() == State::Closed;
+            round_trip.map(Ok).or(closed.then(|| Err(Error::Closed(status.closed()))))
+        });
+        let outcome = match outcome {
+            Err(error) => return Err(error),
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => Err(Error::Timeout { during: Waiting::Pong, committed: false }),
+        };
+        self.forget_ping(id);
+        outcome
+    }
+
+    /// Nobody waits for the Pong any more.
+    pub(crate) fn forget_ping(&self, id: u64) {
+        let mut status = self.bell.status();
+        status.round_trips.remove(&id);
+        status.pings.forget(id);
+    }
+
+    /// Sends an unsolicited Pong.
+    pub(crate) fn send_pong(&self, payload: &[u8]) -> Result<()> {
+        self.check_process()?;
+        if payload.len() > 125 {
+            return Err(openline_proto::ProtocolError::ControlTooLong.into());
+        }
+        if self.is_closing() {
+            return Err(self.closed_by(Deadline::NEVER));
+        }
+        self.control.push(Opcode::Pong, payload.to_vec());
+        self.flush_control();
+        Ok(())
+    }
+
+    /// Waits until `done` gives something, reading what comes meanwhile unless somebody else does.
+    fn attend<T>(
+        &self,
+        deadline: Deadline,
+        mut done: impl FnMut(&mut Status) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.check_process()?;
+        loop {
+            let drained = try_lock(&self.read).map(|mut half| {
+                let drained = self.drain(&mut half);
+                self.leave_read(half);
+                drained
+            });
+            if let Some(value) = done(&mut self.bell.status()) {
+                return Ok(Some(value));
+            }
+            if deadline.has_passed() {
+                return Ok(None);
+            }
+            match (drained, self.transport()) {
+                (Some(Drained::More), _) => {}
+                (Some(Drained::Empty), Some(transport)) => {
+                    match transport.wait(Interest::Read, deadline) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                            self.interrupted(false)?;
+                        }
+                        // A broken descriptor shows in the next drain.
+                        Err(_) | Ok(_) => {}
+                    }
+                }
+                // Somebody else reads, or there is no room or nothing more to be read.
+                (drained, _) => {
+                    let outcome = self.bell.wait(deadline, |status| match done(status) {
+                        Some(value) => Some(Some(value)),
+                        None if drained.is_none() => try_lock(&self.read).map(|_| None),
+                        None => None,
+                    });
+                    match outcome {
+                        Some(Some(value)) => return Ok(Some(value)),
+                        Some(None) => {}
+                        None => self.interrupted(false)?,
+                    }
+                }
+            }
+        }
+    }
+
+    // What the driver calls.
+
+    /// Keepalive and the end of the closing handshake; the next deadline.
+    pub(crate) fn on_deadline(&self, now: Instant) -> Option<Instant> {
+        match self.state() {
+            State::Open => self.keep_alive(now),
+            State::Closing => {
+                let deadline = self.bell.status().close_deadline;
+                if deadline.has_passed() {
+                    self.give_up_closing();
+                    self.cut_and_drain();
+                }
+            }
+            State::Closed => {}
+        }
+        self.bell.status().next_deadline().filter(|at| *at > now)
+    }
+
+    fn keep_alive(&self, now: Instant) {
+        if self.paused.load(Ordering::Relaxed) {
+            // Not reading is our own choice while the queue is full: it says nothing of the peer.
+            self.life.fetch_add(1, Ordering::Relaxed);
+        }
+        let life = self.life.load(Ordering::Relaxed);
+        let due = self.bell.status().keepalive.handle_deadline(now, life);
+        match due {
+            // A ping that the peer's full buffer holds back need not be followed by more of them.
+            Some(Due::Ping) if self.control.own_frames() < MAX_WAITING_PINGS => {
+                let payload = keys::random::<4>();
+                self.bell.status().pings.sent(&payload, now);
+                self.control.push(Opcode::Ping, payload.to_vec());
+                self.flush_control();
+            }
+            Some(Due::Timeout) => {
+                let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, PING_TIMEOUT);
+                self.fail(Cause::PingTimeout, close);
+                // The peer is gone: nobody would answer.
+                self.cut_and_drain();
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes what a full socket did not take; whether some is still left.
+    pub(crate) fn on_writable(&self) -> bool {
+        let Some(mut half) = try_lock(&self.write) else { return false };
+        let outcome = half.try_flush();
+        drop(half);
+        self.bell.ring_after_unlock();
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(error) => self.lose(error),
+            Ok(()) => self.after_close_frame(),
+        }
+        self.flush_control();
+        false
+    }
+
+    /// Lets the connection go without a wait: a Close frame if there is room for one, then the end.
+    pub(crate) fn abandon(&self) {
+        if self.process.is_current() && self.state() != State::Closed {
+            let close = CloseFrame::for_fault(CloseCode::GOING_AWAY, "");
+            // The process is the right one, and the wait is skipped.
+            let _ = self.start_close(close);
+            self.cut_and_drain();
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // In a forked child only the descriptors are closed: the stream is the parent's.
+        if self.process.is_current() {
+            self.abandon();
+            self.registration.remove(&self.driver);
+        }
+    }
+}
+
+const PING_TIMEOUT: &str = "keepalive ping timeout";
+
+/// Pings of ours that may wait for room at once.
+const MAX_WAITING_PINGS: usize = 64;

@@ -1,0 +1,352 @@
+//! What the right to read guards: the bytes that came, and the messages made of them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+
+use openline_proto::{
+    Begin, CloseFrame, Ends, Event, Inbound, Kind, Limits, ProtocolError, Received, Role,
+};
+
+use super::buffer::{READ_LEN, ReadBuffer};
+use super::payload::{Incoming, Payload};
+use crate::sync::Arc;
+use crate::transport::Transport;
+
+/// The receiving half of a connection. Messages wait in this order: `queue`, `ready`, `partial`.
+#[derive(Debug)]
+pub(crate) struct ReadHalf {
+    /// `None` once the stream is over: nothing more comes.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) buffer: ReadBuffer,
+    /// The driver's tick when a caller last read.
+    pub(crate) used_at: u32,
+    inbound: Inbound,
+    queue: VecDeque<Incoming>,
+    /// A whole message that lies in the buffer: where.
+    ready: Option<(Kind, Range<usize>)>,
+    /// The message whose end has not come.
+    partial: Option<Partial>,
+    /// Bytes that were queued since we sent Close.
+    closing_backlog: usize,
+    /// Whether the peer broke the protocol: what it still sends is dropped.
+    is_refused: bool,
+}
+
+#[derive(Debug)]
+struct Partial {
+    message: Incoming,
+    /// Its length, if its one frame is so large that its memory may be supplied.
+    large: Option<usize>,
+    /// Whether nobody wants it any more: the reader of its fragments left.
+    is_skipped: bool,
+}
+
+/// What one step of understanding the buffer brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    /// Something changed: look again.
+    Progress,
+    /// More bytes are needed.
+    NeedInput,
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(CloseFrame),
+    /// The peer broke the protocol.
+    Refused(ProtocolError),
+}
+
+/// What can be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Available {
+    /// A message.
+    Message,
+    /// Complete fragments of a message whose end has not come.
+    Fragments,
+    /// The start of a large binary message of this many bytes, to whose end memory may be supplied.
+    Large(usize),
+}
+
+impl ReadHalf {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        role: Role,
+        limits: Limits,
+        leftover: &[u8],
+    ) -> ReadHalf {
+        let mut buffer = ReadBuffer::default();
+        buffer.append(leftover);
+        ReadHalf {
+            transport: Some(transport),
+            buffer,
+            used_at: 0,
+            inbound: Inbound::new(role, limits),
+            queue: VecDeque::new(),
+            ready: None,
+            partial: None,
+            closing_backlog: 0,
+            is_refused: false,
+        }
+    }
+
+    /// What can be taken now. Of a message that is not all there only what `want` names.
+    pub(crate) fn available(&self, want: Want) -> Option<Available> {
+        if !self.queue.is_empty() || self.ready.is_some() {
+            return Some(Available::Message);
+        }
+        let partial = self.partial.as_ref().filter(|partial| !partial.is_skipped)?;
+        match want {
+            Want::Fragments if !partial.message.fragment_ends.is_empty() => {
+                Some(Available::Fragments)
+            }
+            Want::Large if partial.message.kind == Kind::Binary => {
+                self.untouched_large().map(Available::Large)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the message that is [`Available::Message`].
+    pub(crate) fn take<T>(&mut self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
+        if let Some(Incoming { kind, bytes, .. }) = self.queue.pop_front() {
+            return Some(take(Payload::Owned(kind, bytes)));
+        }
+        let (kind, range) = self.ready.take()?;
+        Some(take(Payload::Borrowed(kind, self.buffer.at(range))))
+    }
+
+    /// Takes the message with its fragments, or those that are complete of one that is not; the
+    /// flag tells whether the message ends with them.
+    pub(crate) fn take_fragments(&mut self) -> Option<(Incoming, bool)> {
+        self.keep_ready();
+        if let Some(message) = self.queue.pop_front() {
+            return Some((message, true));
+        }
+        let message = &mut self.partial.as_mut()?.message;
+        let fragment_ends = std::mem::take(&mut message.fragment_ends);
+        let rest = message.bytes.split_off(fragment_ends.last().copied().unwrap_or(0));
+        let bytes = std::mem::replace(&mut message.bytes, rest);
+        Some((Incoming { kind: message.kind, bytes, fragment_ends }, false))
+    }
+
+    /// Drops the message at the front, also what is still to come of it.
+    pub(crate) fn skip(&mut self) {
+        self.keep_ready();
+        if self.queue.pop_front().is_none()
+            && let Some(partial) = &mut self.partial
+        {
+            partial.is_skipped = true;
+            partial.message = Incoming::new(partial.message.kind);
+        }
+    }
+
+    /// Bytes of the message that is [`Available::Message`].
+    pub(crate) fn next_len(&self) -> Option<usize> {
+        let ready = self.ready.as_ref().map(|(_, range)| range.len());
+        self.queue.front().map(|message| message.bytes.len()).or(ready)
+    }
+
+    /// Messages that wait, and fragments of one whose end has not come.
+    pub(crate) fn backlog(&self) -> usize {
+        let partial = self.partial.as_ref();
+        self.queue.len() + partial.map_or(0, |partial| partial.message.fragment_ends.len())
+    }
+
+    /// Moves the message in the buffer to the queue, before the buffer is read on.
+    pub(crate) fn keep_ready(&mut self) {
+        if let Some((kind, range)) = self.ready.take() {
+            let bytes = self.buffer.at(range).to_vec();
+            self.queue.push_back(Incoming { kind, bytes, fragment_ends: Vec::new() });
+        }
+    }
+
+    /// Understands the next piece of the buffer. Nothing may be [`ready`](ReadHalf::keep_ready).
+    /// While `is_closing`, messages are kept up to [`CLOSING_BACKLOG`] and dropped beyond.
+    #[inline]
+    pub(crate) fn parse(&mut self, is_closing: bool) -> Parsed {
+        if self.is_refused {
+            self.buffer.clear();
+            return Parsed::NeedInput;
+        }
+        let position = self.buffer.position();
+        let ReadHalf { inbound, buffer, partial, .. } = self;
+        let Received { consumed, event } = match inbound.receive(buffer.unread()) {
+            Ok(received) => received,
+            Err(error) => return self.refused(error),
+        };
+        let parsed = match event {
+            None => Parsed::NeedInput,
+            Some(Event::Message { kind, payload, .. }) => {
+                let end = position + consumed;
+                let start = end - payload.len();
+                if self.has_room(is_closing, end - start) {
+                    self.ready = Some((kind, start..end));
+                }
+                Parsed::Progress
+            }
+            Some(Event::Begin(begin)) => {
+                Partial::begin(partial, begin);
+                Parsed::Progress
+            }
+            Some(Event::Data(data)) => {
+                let target = partial.get_or_insert_with(|| Partial::new(data.kind));
+                target.large = None;
+                target.message.bytes.extend_from_slice(data.payload);
+                let ends = data.ends;
+                self.finish(is_closing, ends);
+                Parsed::Progress
+            }
+            Some(Event::Ping(payload)) => Parsed::Ping(payload.to_vec()),
+            Some(Event::Pong(payload)) => Parsed::Pong(payload.to_vec()),
+            Some(Event::Close(close)) => Parsed::Close(close),
+        };
+        self.buffer.consume(consumed);
+        parsed
+    }
+
+    /// One read, to where the next bytes belong: the end of a large message, or the buffer. The
+    /// bytes read; 0 at the end of the stream.
+    pub(crate) fn read_with(
+        &mut self,
+        is_closing: bool,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<(usize, Parsed)> {
+        self.keep_ready();
+        let remaining = usize::try_from(self.inbound.remaining()).unwrap_or(usize::MAX);
+        let Some(partial) = self.partial.as_mut().filter(|_| remaining >= LARGE_LEN) else {
+            let len = read(self.buffer.room())?;
+            self.buffer.filled(len);
+            return Ok((len, Parsed::Progress));
+        };
+        debug_assert!(self.buffer.is_empty(), "the payload in the buffer comes first");
+        let bytes = &mut partial.message.bytes;
+        let start = bytes.len();
+        bytes.resize(start + remaining.min(READ_LEN), 0);
+        let outcome = read(&mut bytes[start..]);
+        bytes.truncate(start + outcome.as_ref().unwrap_or(&0));
+        let len = outcome?;
+        partial.large = None;
+        match self.inbound.accept(&mut bytes[start..]) {
+            Ok(ends) => self.finish(is_closing, ends),
+            Err(error) => return Ok((len, self.refused(error))),
+        }
+        Ok((len, Parsed::Progress))
+    }
+
+    /// Begins to take the large message into `memory` of its length: what of it lies in the buffer.
+    /// `None` if there is none of that length that is untouched.
+    pub(crate) fn begin_large(&mut self, memory: &mut [u8]) -> Option<usize> {
+        if !self.queue.is_empty() || self.untouched_large() != Some(memory.len()) {
+            return None;
+        }
+        Some(self.buffer.take_prefix(memory))
+    }
+
+    /// Shows the core payload of the large message; whether it is the last.
+    pub(crate) fn accept_large(&mut self, payload: &mut [u8]) -> Result<bool, Parsed> {
+        match self.inbound.accept(payload) {
+            Ok(Ends::Message) => {
+                self.partial = None;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// Keeps what was taken of a large message, to go on with it in the usual way.
+    pub(crate) fn keep_large(&mut self, payload: &[u8]) {
+        if let Some(partial) = &mut self.partial {
+            partial.message.bytes.extend_from_slice(payload);
+            partial.large = None;
+        }
+    }
+
+    /// The stream is over.
+    pub(crate) fn end(&mut self) {
+        self.transport = None;
+        self.partial = None;
+    }
+
+    fn refused(&mut self, error: ProtocolError) -> Parsed {
+        self.buffer.clear();
+        self.partial = None;
+        self.is_refused = true;
+        Parsed::Refused(error)
+    }
+
+    fn untouched_large(&self) -> Option<usize> {
+        let large = self.partial.as_ref()?.large?;
+        (self.inbound.remaining() == large as u64).then_some(large)
+    }
+
+    /// Ends a fragment, or the message, of `partial`.
+    fn finish(&mut self, is_closing: bool, ends: Ends) {
+        let Some(partial) = &mut self.partial else { return };
+        if partial.is_skipped {
+            partial.message.bytes.clear();
+        }
+        match ends {
+            Ends::Nothing => {}
+            Ends::Frame => {
+                if !partial.is_skipped {
+                    partial.message.fragment_ends.push(partial.message.bytes.len());
+                }
+            }
+            Ends::Message => {
+                let Some(Partial { mut message, is_skipped, .. }) = self.partial.take() else {
+                    return;
+                };
+                if !message.fragment_ends.is_empty() {
+                    message.fragment_ends.push(message.bytes.len());
+                }
+                if !is_skipped && self.has_room(is_closing, message.bytes.len()) {
+                    self.queue.push_back(message);
+                }
+            }
+        }
+    }
+
+    fn has_room(&mut self, is_closing: bool, len: usize) -> bool {
+        if is_closing {
+            self.closing_backlog += len.max(1);
+        }
+        self.closing_backlog <= CLOSING_BACKLOG
+    }
+}
+
+impl Partial {
+    fn new(kind: Kind) -> Partial {
+        Partial { message: Incoming::new(kind), large: None, is_skipped: false }
+    }
+
+    fn begin(partial: &mut Option<Partial>, begin: Begin) {
+        let partial = partial.get_or_insert_with(|| Partial::new(begin.kind));
+        let len = usize::try_from(begin.payload_len).unwrap_or(usize::MAX);
+        if begin.is_whole_message && len >= LARGE_LEN {
+            partial.large = Some(len);
+        } else {
+            // A header is only a claim: the rest is reserved as it comes.
+            partial.message.bytes.reserve(len.min(READ_LEN));
+        }
+    }
+}
+
+/// What a caller can do with a message that is not all there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Nothing.
+    Whole,
+    /// Supply the memory of a large binary one.
+    Large,
+    /// Take it fragment by fragment.
+    Fragments,
+}
+
+/// From here on a frame's payload is read to its place directly, not through the buffer.
+pub(crate) const LARGE_LEN: usize = READ_LEN;
+
+/// Bytes of messages that are kept after we sent Close. `max_queue` does not hold then, or the peer's
+/// Close behind them would never be read; what a peer sends beyond this, in spite of our Close, is
+/// dropped.
+const CLOSING_BACKLOG: usize = 16 * 1024 * 1024;

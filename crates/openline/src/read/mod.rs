@@ -1,0 +1,348 @@
+//! Receiving. Whoever holds the lock of the [`ReadHalf`] reads: the caller of `recv`, in its own
+//! thread, or, while nobody calls, a bystander that never blocks ([`Line::drain`]): the driver, a
+//! sender that waits for room, a thread that waits for a Pong or for the close.
+
+mod buffer;
+mod half;
+mod payload;
+
+use std::io;
+
+use crate::deadline::Deadline;
+use crate::error::{Cause, Error, Result, Waiting};
+use crate::line::Line;
+use crate::sync::{MutexGuard, Ordering, lock, try_lock};
+use crate::transport::Interest;
+
+use half::{Available, Parsed};
+
+pub(crate) use half::{ReadHalf, Want};
+pub(crate) use payload::Fragments;
+pub use payload::Payload;
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Nothing more is there to be read.
+    Empty,
+    /// The queue is full: the peer has to wait.
+    Full,
+    /// The stream is over.
+    Ended,
+    /// There is more; others get their turn first.
+    More,
+}
+
+impl Line {
+    /// The next message, given to `take`; waits for it until `deadline`.
+    pub(crate) fn receive<T>(
+        &self,
+        deadline: Deadline,
+        take: impl FnOnce(Payload<'_>) -> T,
+    ) -> Result<T> {
+        let (mut half, _) = self.await_available(deadline, Want::Whole)?;
+        let taken = half.take(take);
+        self.leave_read(half);
+        Ok(taken.expect("bug: a message was available"))
+    }
+
+    /// Takes a message that is there already, without waiting for anything, not even for a lock.
+    pub(crate) fn try_receive<T>(&self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
+        if !self.process.seems_current() {
+            return None;
+        }
+        let mut half = try_lock(&self.read)?;
+        let taken = match self.understand(&mut half, Want::Whole) {
+            Some(Available::Message) => half.take(take),
+            _ => None,
+        };
+        self.leave_read(half);
+        taken
+    }
+
+    /// Waits for a message and leaves it there; with [`Want::Large`] also for the start of a large
+    /// one, whose length it gives.
+    pub(crate) fn await_message(&self, deadline: Deadline, want: Want) -> Result<Option<usize>> {
+        let (half, available) = self.await_available(deadline, want)?;
+        self.leave_read(half);
+        Ok(match available {
+            Available::Large(len) => Some(len),
+            _ => None,
+        })
+    }
+
+    /// Reads the large message that [`Line::await_message`] told of straight into `memory`. `false`:
+    /// it was read on meanwhile, and comes in the usual way. On errors too nothing of it is lost.
+    pub(crate) fn receive_large(&self, memory: &mut [u8], deadline: Deadline) -> Result<bool> {
+        let mut half = lock(&self.read);
+        let outcome = self.read_large(&mut half, memory, deadline);
+        self.leave_read(half);
+        outcome
+    }
+
+    /// The next message into `memory`; one that does not fit stays the next.
+    pub(crate) fn receive_into(&self, memory: &mut [u8], deadline: Deadline) -> Result<usize> {
+        let available = memory.len();
+        if let Some(needed) = self.await_message(deadline, Want::Large)? {
+            if needed > available {
+                return Err(Error::BufferTooSmall { needed, available });
+            }
+            if self.receive_large(&mut memory[..needed], deadline)? {
+                return Ok(needed);
+            }
+        }
+        let (mut half, _) = self.await_available(deadline, Want::Whole)?;
+        let outcome = match half.next_len() {
+            Some(needed) if needed > available => Err(Error::BufferTooSmall { needed, available }),
+            _ => {
+                let taken = half.take(|payload| {
+                    let bytes = payload.as_bytes();
+                    memory[..bytes.len()].copy_from_slice(bytes);
+                    bytes.len()
+                });
+                Ok(taken.expect("bug: a message was available"))
+            }
+        };
+        self.leave_read(half);
+        outcome
+    }
+
+    /// More fragments of the message that `fragments` reads.
+    pub(crate) fn receive_fragments(
+        &self,
+        fragments: &mut Fragments,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let (mut half, _) = self.await_available(deadline, Want::Fragments)?;
+        if let Some((incoming, ends_message)) = half.take_fragments() {
+            fragments.push(incoming, ends_message);
+        }
+        self.leave_read(half);
+        Ok(())
+    }
+
+    /// The reader of a message's fragments leaves before its end: the rest is not the next message.
+    pub(crate) fn skip_message(&self) {
+        let mut half = lock(&self.read);
+        half.skip();
+        self.leave_read(half);
+    }
+
+    /// Reads what is there, without blocking and never more than the queue may hold.
+    pub(crate) fn drain(&self, half: &mut ReadHalf) -> Drained {
+        for _ in 0..DRAIN_READS {
+            loop {
+                if self.is_full(half) {
+                    self.paused.store(true, Ordering::Relaxed);
+                    return Drained::Full;
+                }
+                half.keep_ready();
+                let parsed = half.parse(self.is_closing());
+                if parsed == Parsed::NeedInput {
+                    break;
+                }
+                self.respond(parsed);
+            }
+            self.paused.store(false, Ordering::Relaxed);
+            let Some(transport) = half.transport.clone() else { return Drained::Ended };
+            match self.read_once(half, |buffer| transport.try_read(buffer)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.end_read(half, Some(error)),
+            }
+        }
+        Drained::More
+    }
+
+    /// Lets the right to read go, and whoever waits for it know.
+    pub(crate) fn leave_read(&self, mut half: MutexGuard<'_, ReadHalf>) {
+        half.used_at = self.driver.tick();
+        drop(half);
+        self.bell.ring_after_unlock();
+    }
+
+    /// Reads until something is there that the caller wants. On errors the lock is let go.
+    fn await_available(
+        &self,
+        deadline: Deadline,
+        want: Want,
+    ) -> Result<(MutexGuard<'_, ReadHalf>, Available)> {
+        self.check_process()?;
+        // Any other holder is a bystander, which does not block: this is short.
+        let mut half = lock(&self.read);
+        loop {
+            if let Some(available) = self.understand(&mut half, want) {
+                return Ok((half, available));
+            }
+            if let Err(error) = self.fill(&mut half, deadline) {
+                self.leave_read(half);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Understands what is in the buffer until something is there that the caller wants.
+    #[inline]
+    fn understand(&self, half: &mut ReadHalf, want: Want) -> Option<Available> {
+        loop {
+            if let Some(available) = half.available(want) {
+                return Some(available);
+            }
+            match half.parse(self.is_closing()) {
+                Parsed::Progress => {}
+                Parsed::NeedInput => return None,
+                parsed => self.respond(parsed),
+            }
+        }
+    }
+
+    /// Reads more, waiting for it until `deadline`.
+    fn fill(&self, half: &mut ReadHalf, deadline: Deadline) -> Result<()> {
+        let Some(transport) = half.transport.clone() else { return Err(self.closed()) };
+        self.paused.store(false, Ordering::Relaxed);
+        let outcome = if deadline == Deadline::NEVER {
+            self.read_once(half, |buffer| transport.read(buffer))
+        } else {
+            match transport.wait(Interest::Read, deadline) {
+                Ok(ready) if ready.is_none() => return Err(timed_out()),
+                Ok(_) => self.read_once(half, |buffer| transport.try_read(buffer)),
+                Err(error) => Err(error),
+            }
+        };
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted(false),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.end_read(half, Some(error));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_once(
+        &self,
+        half: &mut ReadHalf,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let (len, parsed) = half.read_with(self.is_closing(), read)?;
+        if len == 0 {
+            self.end_read(half, None);
+        } else {
+            self.note_life();
+            self.respond(parsed);
+        }
+        Ok(())
+    }
+
+    fn read_large(
+        &self,
+        half: &mut ReadHalf,
+        memory: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<bool> {
+        let Some(mut filled) = half.begin_large(memory) else { return Ok(false) };
+        let mut accepted = 0;
+        loop {
+            match half.accept_large(&mut memory[accepted..filled]) {
+                Ok(true) => return Ok(true),
+                Ok(false) => accepted = filled,
+                Err(refused) => {
+                    self.respond(refused);
+                    return Ok(false);
+                }
+            }
+            let stop = match self.read_memory(half, &mut memory[filled..], deadline) {
+                Ok(Some(len)) => {
+                    filled += len;
+                    continue;
+                }
+                Ok(None) => Ok(false), // The stream is over, as the usual way finds out.
+                Err(error) => Err(error),
+            };
+            half.keep_large(&memory[..accepted]);
+            return stop;
+        }
+    }
+
+    /// Reads into foreign memory, waiting until `deadline`; `None` at the end of the stream.
+    fn read_memory(
+        &self,
+        half: &mut ReadHalf,
+        memory: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<Option<usize>> {
+        let Some(transport) = half.transport.clone() else { return Ok(None) };
+        loop {
+            let mut outcome = match deadline {
+                Deadline::NEVER => transport.read(memory),
+                _ => transport.try_read(memory),
+            };
+            if matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                outcome = match transport.wait(Interest::Read, deadline) {
+                    Ok(ready) if ready.is_none() => return Err(timed_out()),
+                    Ok(_) => continue,
+                    Err(error) => Err(error),
+                };
+            }
+            match outcome {
+                Ok(0) => self.end_read(half, None),
+                Ok(len) => {
+                    self.note_life();
+                    return Ok(Some(len));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.interrupted(false)?;
+                    continue;
+                }
+                Err(error) => self.end_read(half, Some(error)),
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Does what an event asks for beside the messages.
+    fn respond(&self, parsed: Parsed) {
+        match parsed {
+            Parsed::Progress | Parsed::NeedInput => {}
+            Parsed::Ping(payload) => self.on_ping(payload),
+            Parsed::Pong(payload) => self.on_pong(&payload),
+            Parsed::Close(close) => self.on_close(close),
+            Parsed::Refused(error) => {
+                let close = error.close_frame();
+                self.fail(Cause::Protocol(error), close);
+            }
+        }
+    }
+
+    /// The stream is over, at its end or by an error.
+    fn end_read(&self, half: &mut ReadHalf, error: Option<io::Error>) {
+        if half.transport.is_some() {
+            half.end();
+            self.on_end(error);
+        }
+    }
+
+    fn is_full(&self, half: &ReadHalf) -> bool {
+        let Some(max) = self.settings.max_queue else { return false };
+        let limit = if self.paused.load(Ordering::Relaxed) {
+            // Once full, it is read on only when `resume_queue` messages are left.
+            max.min(self.settings.resume_queue.unwrap_or(max / 4) + 1)
+        } else {
+            max
+        };
+        !self.is_closing() && half.backlog() >= limit
+    }
+
+    fn note_life(&self) {
+        // Only the holder of the right to read writes this.
+        self.life.store(self.life.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+fn timed_out() -> Error {
+    Error::Timeout { during: Waiting::Recv, committed: false }
+}
+
+/// Reads of one drain, before others get their turn.
+const DRAIN_READS: usize = 16;

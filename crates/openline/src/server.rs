@@ -1,0 +1,560 @@
+//! A small server: it accepts, shakes hands and runs a handler in a thread for each connection, and
+//! ends gracefully.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use openline_proto::handshake::server::{
+    ServerHandshake, ServerOpen, ServerProgress, ServerReply, ServerRequest,
+};
+use openline_proto::http::{Limits, Request, Response};
+use openline_proto::{CloseCode, CloseFrame, Role};
+use rustix::event::{PollFd, PollFlags};
+use rustls::ServerConfig;
+
+use crate::address::{self, Address};
+use crate::client::{no_driver, timed_out};
+use crate::connection::{Connection, Established};
+use crate::deadline::Deadline;
+use crate::driver::Driver;
+use crate::error::{ConnectError, Error, Result, TlsError};
+use crate::line::Settings;
+use crate::status::SLICE;
+use crate::transport::{Interest, Socket, Tls, Transport, poll_until};
+
+/// A server that listens and does not serve yet.
+///
+/// ```
+/// use openline::Server;
+/// # fn main() -> openline::Result<()> {
+/// let server = Server::bind("127.0.0.1:0")?.serve(|connection| {
+///     for message in &connection {
+///         let Ok(message) = message else { return };
+///         if connection.send(&message).is_err() {
+///             return;
+///         }
+///     }
+/// })?;
+/// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+/// line.send("echo")?;
+/// assert_eq!(line.recv()?, "echo".into());
+/// server.shutdown(); // the client sees 1001, going away
+/// assert!(matches!(line.recv(), Err(openline::Error::Closed(closed)) if closed.is_ok()));
+/// # Ok(()) }
+/// ```
+pub struct Server {
+    listener: Listener,
+    address: Address,
+    options: Options,
+}
+
+struct Options {
+    subprotocols: Vec<String>,
+    tls: Option<Arc<ServerConfig>>,
+    on_request: Option<Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>>,
+    open_timeout: Option<Duration>,
+    settings: Settings,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    /// With the path to remove at the end.
+    Unix(UnixListener, PathBuf),
+}
+
+impl Server {
+    /// Listens on a TCP address; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`], when the address cannot be listened on.
+    pub fn bind(address: impl ToSocketAddrs + fmt::Debug) -> Result<Server> {
+        let fail = |error| cannot_listen(&format!("{address:?}"), error);
+        let listener = TcpListener::bind(&address).map_err(fail)?;
+        let local = listener.local_addr().map_err(fail)?;
+        Ok(Server::new(Listener::Tcp(listener), Address::Tcp(local)))
+    }
+
+    /// Listens on a Unix socket, which is removed when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Server::bind), also when the path exists.
+    pub fn bind_unix(path: impl AsRef<Path>) -> Result<Server> {
+        let path = path.as_ref().to_owned();
+        let listener = UnixListener::bind(&path)
+            .map_err(|error| cannot_listen(&path.display().to_string(), error))?;
+        Ok(Server::new(Listener::Unix(listener, path.clone()), Address::Unix(path)))
+    }
+
+    fn new(listener: Listener, address: Address) -> Server {
+        let options = Options {
+            subprotocols: Vec::new(),
+            tls: None,
+            on_request: None,
+            open_timeout: Some(Duration::from_secs(10)),
+            settings: Settings::default(),
+        };
+        Server { listener, address, options }
+    }
+
+    /// The subprotocols that are spoken, in order of preference: the first that the client offers is
+    /// agreed on. Default: none.
+    #[must_use]
+    pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Server {
+        self.options.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Serves `wss://` with this certificate and key.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Server {
+        self.options.tls = Some(config);
+        self
+    }
+
+    /// Looks at each request before it is accepted; a response refuses it.
+    ///
+    /// ```
+    /// use openline::{Server, http::Response};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?
+    ///     .on_request(|request| (request.path != "/feed").then(|| Response::new(404, "Not Found")))
+    ///     .serve(drop)?;
+    /// let refused = openline::connect(&format!("ws://{}/other", server.address()));
+    /// assert!(refused.is_err());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        look: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+    ) -> Server {
+        self.options.on_request = Some(Box::new(look));
+        self
+    }
+
+    /// The time for TLS and the opening handshake. Default: 10 seconds.
+    #[must_use]
+    pub fn open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
+        self.options.open_timeout = timeout.into();
+        self
+    }
+
+    /// As [`Client::max_size`](crate::Client::max_size).
+    #[must_use]
+    pub fn max_size(mut self, bytes: impl Into<Option<usize>>) -> Server {
+        self.options.settings.limits.max_message = bytes.into();
+        self
+    }
+
+    /// As [`Client::ping_interval`](crate::Client::ping_interval).
+    #[must_use]
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Server {
+        self.options.settings.ping_interval = interval.into();
+        self
+    }
+
+    /// As [`Client::close_timeout`](crate::Client::close_timeout).
+    #[must_use]
+    pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
+        self.options.settings.close_timeout = timeout.into();
+        self
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Serves in threads of its own: `handler` is called for each connection in a thread of that
+    /// connection, which ends, with code 1000, when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] when the accepting thread cannot be started.
+    pub fn serve(
+        self,
+        handler: impl Fn(Connection) + Send + Sync + 'static,
+    ) -> Result<RunningServer> {
+        let Server { listener, address, options } = self;
+        let fail = |error| cannot_listen(&address.to_string(), error);
+        let (wake, woken) = UnixStream::pair().map_err(fail)?;
+        listener.set_nonblocking().map_err(fail)?;
+        let shared = Arc::new(Shared {
+            options,
+            handler: Box::new(handler),
+            state: Mutex::default(),
+            thread_ended: Condvar::new(),
+        });
+        let accepting = Acceptor { listener, woken, shared: shared.clone() };
+        let thread = std::thread::Builder::new()
+            .name("openline-accept".to_owned())
+            .spawn(move || accepting.run())
+            .map_err(fail)?;
+        Ok(RunningServer { address, shared, wake, thread: Some(thread) })
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A server at work. Dropping it shuts it down.
+pub struct RunningServer {
+    address: Address,
+    shared: Arc<Shared>,
+    wake: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RunningServer {
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The number of connections that are open.
+    pub fn connections(&self) -> usize {
+        self.shared.state().connections.len()
+    }
+
+    /// Ends it: no new connections, the open ones are closed with 1001 (going away), and their
+    /// handlers have until `close_timeout` to return. Those that do not are left behind.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.shared.state().is_ending = true;
+        // The acceptor is there until it is joined, so the wake arrives.
+        let _ = self.wake.write_all(b"x");
+        // A panic there was reported by the thread itself.
+        let _ = thread.join();
+        let connections: Vec<Connection> =
+            self.shared.state().connections.values().cloned().collect();
+        for connection in &connections {
+            connection.start_close(&going_away());
+        }
+        let deadline = Deadline::from(self.shared.options.settings.close_timeout);
+        for connection in &connections {
+            // Not interruptible, and of this process unless it was forked: then nothing is to wait for.
+            let _ = connection.wait_closed(deadline);
+        }
+        let mut state = self.shared.state();
+        while state.threads > 0 {
+            let left = deadline.remaining().unwrap_or(SLICE);
+            if left.is_zero() {
+                return;
+            }
+            state = match self.shared.thread_ended.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What the threads of a server share.
+struct Shared {
+    options: Options,
+    handler: Box<dyn Fn(Connection) + Send + Sync>,
+    state: Mutex<State>,
+    thread_ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_ending: bool,
+    /// Threads with a handshake or a handler.
+    threads: usize,
+    connections: HashMap<u64, Connection>,
+    next_id: u64,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn is_ending(&self) -> bool {
+        self.state().is_ending
+    }
+
+    /// The life of one connection, in its thread.
+    fn run(&self, socket: OwnedFd) {
+        let connection = match self.open(socket) {
+            Ok(connection) => connection,
+            Err(error) => return log::info!("opening handshake failed: {error}"),
+        };
+        let id = {
+            let mut state = self.state();
+            state.next_id += 1;
+            let id = state.next_id;
+            state.connections.insert(id, connection.clone());
+            id
+        };
+        if self.is_ending() {
+            connection.start_close(&going_away());
+        }
+        (self.handler)(connection.clone());
+        if let Err(error) = connection.close(1000, "") {
+            log::info!("closing handshake failed: {error}");
+        }
+        self.state().connections.remove(&id);
+    }
+
+    fn open(&self, socket: OwnedFd) -> Result<Connection> {
+        let deadline = Deadline::from(self.options.open_timeout);
+        let addresses = address::of(&socket, None);
+        let socket = Socket::new(socket);
+        let transport: Arc<dyn Transport> = match &self.options.tls {
+            None => Arc::new(socket),
+            Some(config) => Arc::new(self.secure(config, socket, deadline)?),
+        };
+        let ServerOpen { request, response, subprotocol, leftover, .. } =
+            self.shake_hands(&*transport, deadline)?;
+        let driver = Driver::shared().map_err(no_driver)?;
+        let settings = self.options.settings.clone();
+        let established = Established { addresses, request, response, subprotocol };
+        Ok(Connection::new(transport, Role::Server, settings, &leftover, driver, established))
+    }
+
+    fn secure(
+        &self,
+        config: &Arc<ServerConfig>,
+        socket: Socket,
+        deadline: Deadline,
+    ) -> Result<Tls> {
+        let fail = |error| Error::Tls(TlsError { host: "a client".to_owned(), error });
+        let session = rustls::ServerConnection::new(config.clone())
+            .map_err(|error| fail(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        let tls = Tls::new(socket, session.into());
+        loop {
+            match tls.handshake(deadline.min(Deadline::from(SLICE))) {
+                Ok(()) => return Ok(tls),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    if self.is_ending() || deadline.has_passed() {
+                        return Err(timed_out());
+                    }
+                }
+                Err(error) => return Err(fail(error)),
+            }
+        }
+    }
+
+    fn shake_hands(&self, transport: &dyn Transport, deadline: Deadline) -> Result<ServerOpen> {
+        let mut handshake = ServerHandshake::new(Limits::default());
+        let mut buffer = vec![0; REQUEST_READ_LEN];
+        loop {
+            match transport.try_read(&mut buffer) {
+                Ok(0) => return Err(handshake.receive_eof().into()),
+                Ok(len) => match handshake.receive(&buffer[..len]) {
+                    Ok(ServerProgress::Request(request)) => {
+                        return self.answer(transport, request, deadline);
+                    }
+                    Ok(ServerProgress::Pending(pending)) => handshake = pending,
+                    Err(error) => {
+                        let mut bytes = Vec::new();
+                        error.response().encode(&mut bytes);
+                        self.write(transport, &bytes, deadline)?;
+                        return Err(error.into());
+                    }
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(transport, Interest::Read, deadline)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(handshake.receive_eof().into()),
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        transport: &dyn Transport,
+        request: ServerRequest,
+        deadline: Deadline,
+    ) -> Result<ServerOpen> {
+        let refusal = self.options.on_request.as_ref().and_then(|look| look(request.request()));
+        if let Some(response) = refusal {
+            let status = response.clone();
+            self.write(transport, &request.reject(response), deadline)?;
+            return Err(
+                openline_proto::handshake::HandshakeError::InvalidStatus(status.into()).into()
+            );
+        }
+        let mut reply = ServerReply::default();
+        let spoken = &self.options.subprotocols;
+        reply.subprotocol =
+            spoken.iter().find(|name| request.subprotocols().contains(name)).cloned();
+        let (bytes, open) = request.accept(reply)?;
+        self.write(transport, &bytes, deadline)?;
+        Ok(open)
+    }
+
+    fn write(&self, transport: &dyn Transport, mut bytes: &[u8], deadline: Deadline) -> Result<()> {
+        loop {
+            let outcome = match bytes {
+                [] => match transport.try_flush() {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Err(error),
+                },
+                _ => transport.try_write(bytes).map(|len| bytes = &bytes[len..]),
+            };
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(transport, Interest::Write, deadline)?;
+                }
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(cannot_listen("the client", error));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn wait(
+        &self,
+        transport: &dyn Transport,
+        interest: Interest,
+        deadline: Deadline,
+    ) -> Result<()> {
+        // An error shows in the next read or write.
+        let _ = transport.wait(interest, deadline.min(Deadline::from(SLICE)));
+        if deadline.has_passed() || self.is_ending() { Err(timed_out()) } else { Ok(()) }
+    }
+}
+
+/// The thread that accepts.
+struct Acceptor {
+    listener: Listener,
+    woken: UnixStream,
+    shared: Arc<Shared>,
+}
+
+impl Acceptor {
+    fn run(self) {
+        while !self.shared.is_ending() {
+            match self.listener.accept() {
+                Ok(socket) => self.start(socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(),
+                // A client that left already, or too many descriptors: some may be free soon.
+                Err(error) => {
+                    log::warn!("cannot accept: {error}");
+                    self.pause();
+                }
+            }
+        }
+        if let Listener::Unix(_, path) = &self.listener {
+            // Somebody may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn start(&self, socket: OwnedFd) {
+        let shared = self.shared.clone();
+        shared.state().threads += 1;
+        let guard = ThreadGuard(shared);
+        let spawned = std::thread::Builder::new()
+            .name("openline-connection".to_owned())
+            .spawn(move || guard.0.run(socket));
+        if let Err(error) = spawned {
+            log::warn!("cannot start a thread for a connection: {error}");
+        }
+    }
+
+    fn wait(&self) {
+        let mut fds = [
+            PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
+            PollFd::new(&self.woken, PollFlags::IN),
+        ];
+        // A signal only makes it look again.
+        let _ = poll_until(&mut fds, Deadline::NEVER);
+    }
+
+    fn pause(&self) {
+        let mut fds = [PollFd::new(&self.woken, PollFlags::IN)];
+        let _ = poll_until(&mut fds, Deadline::from(SLICE));
+    }
+}
+
+/// Counts a thread out, however it ends.
+struct ThreadGuard(Arc<Shared>);
+
+impl Drop for ThreadGuard {
+    fn drop(&mut self) {
+        self.0.state().threads -= 1;
+        self.0.thread_ended.notify_all();
+    }
+}
+
+impl Listener {
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Listener::Tcp(listener) => listener.set_nonblocking(true),
+            Listener::Unix(listener, _) => listener.set_nonblocking(true),
+        }
+    }
+
+    fn accept(&self) -> io::Result<OwnedFd> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (socket, _): (_, SocketAddr) = listener.accept()?;
+                socket.set_nonblocking(false)?;
+                // As for clients: messages are written whole.
+                let _ = socket.set_nodelay(true);
+                Ok(socket.into())
+            }
+            Listener::Unix(listener, _) => {
+                let (socket, _) = listener.accept()?;
+                socket.set_nonblocking(false)?;
+                Ok(socket.into())
+            }
+        }
+    }
+
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+fn going_away() -> CloseFrame {
+    CloseFrame::for_fault(CloseCode::GOING_AWAY, "")
+}
+
+fn cannot_listen(target: &str, error: io::Error) -> Error {
+    let attempts = vec![(target.to_owned(), error)];
+    Error::Connect(ConnectError { target: target.to_owned(), attempts, resolution: None })
+}
+
+/// Read at once during the handshake.
+const REQUEST_READ_LEN: usize = 4096;

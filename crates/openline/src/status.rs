@@ -1,0 +1,132 @@
+//! What the threads of a connection tell each other: how far its end is, which pings were answered,
+//! and a bell to wait at until one of these changes.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use openline_proto::{ClosingHandshake, Keepalive, Pings, State};
+
+use crate::deadline::Deadline;
+use crate::error::{Cause, Closed};
+use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
+
+/// The state that all threads of a connection see.
+#[derive(Debug)]
+pub(crate) struct Status {
+    pub(crate) closing: ClosingHandshake,
+    pub(crate) cause: Option<Cause>,
+    /// When the socket is cut if the closing handshake is not over.
+    pub(crate) close_deadline: Deadline,
+    pub(crate) pings: Pings,
+    /// Round trips of answered pings that a caller of `ping` waits for.
+    pub(crate) round_trips: BTreeMap<u64, Option<Duration>>,
+    pub(crate) latency: Duration,
+    pub(crate) keepalive: Keepalive,
+}
+
+impl Status {
+    pub(crate) fn new(keepalive: Keepalive) -> Status {
+        Status {
+            closing: ClosingHandshake::default(),
+            cause: None,
+            close_deadline: Deadline::NEVER,
+            pings: Pings::default(),
+            round_trips: BTreeMap::new(),
+            latency: Duration::ZERO,
+            keepalive,
+        }
+    }
+
+    pub(crate) fn closed(&self) -> Closed {
+        Closed { handshake: self.closing.clone(), cause: self.cause.clone() }
+    }
+
+    /// The next moment at which the driver has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match self.closing.state() {
+            State::Open => self.keepalive.deadline(),
+            State::Closing => self.close_deadline.at(),
+            State::Closed => None,
+        }
+    }
+
+    /// Notes a Pong.
+    pub(crate) fn answered(&mut self, payload: &[u8], now: Instant) {
+        let Some((id, round_trip)) = self.pings.answered(payload, now) else { return };
+        self.latency = round_trip;
+        for (_, waiting) in self.round_trips.range_mut(..=id) {
+            waiting.get_or_insert(round_trip);
+        }
+    }
+}
+
+/// The [`Status`] of a connection and the bell that rings when it changes, or when somebody stops
+/// reading or writing.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    status: Mutex<Status>,
+    rung: Condvar,
+    /// Threads at the bell, or about to be.
+    waiting: AtomicUsize,
+}
+
+impl Bell {
+    pub(crate) fn new(status: Status) -> Bell {
+        Bell { status: Mutex::new(status), rung: Condvar::new(), waiting: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
+        lock(&self.status)
+    }
+
+    /// Wakes who waits. To be called after a change of the status was made and its lock let go.
+    pub(crate) fn ring(&self) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            drop(self.status());
+            self.rung.notify_all();
+        }
+    }
+
+    /// Wakes who waits for the lock of a half that was just let go.
+    ///
+    /// Who waits announces itself and then tries the lock; who leaves unlocks and then looks for
+    /// announcements. The fences order each pair, so at least one of them sees the other.
+    pub(crate) fn ring_after_unlock(&self) {
+        fence(Ordering::SeqCst);
+        self.ring();
+    }
+
+    /// Waits for the bell, unless `ready` gives something first: it is asked before each wait, under
+    /// the lock, so that no ring in between is lost. `None` at the deadline.
+    ///
+    /// One wait is at most [`SLICE`] long: a signal does not wake a condition variable, and the main
+    /// thread must come back to run its handlers.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Deadline,
+        mut ready: impl FnMut(&mut Status) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = deadline.min(Deadline::from(SLICE));
+        let mut status = self.status();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let outcome = loop {
+            if let Some(value) = ready(&mut status) {
+                break Some(value);
+            }
+            let left = deadline.remaining().unwrap_or(SLICE);
+            if left.is_zero() {
+                break None;
+            }
+            status = match self.rung.wait_timeout(status, left) {
+                Ok((status, _)) => status,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+}
+
+/// The longest wait at the bell before its caller looks for signals.
+pub(crate) const SLICE: Duration = Duration::from_millis(50);

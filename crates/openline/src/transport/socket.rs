@@ -1,0 +1,85 @@
+//! TCP and Unix sockets. They stay in blocking mode: a plain `recv` without a time-out is one system
+//! call; everything else passes `MSG_DONTWAIT` and waits in `poll`. (`SO_RCVTIMEO` is rounded to
+//! jiffies and starts again after each signal, so it is not used.)
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{self, RecvFlags, SendFlags};
+
+use super::{Interest, Readiness, Transport};
+use crate::deadline::Deadline;
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub(crate) struct Socket(OwnedFd);
+
+impl Socket {
+    /// A socket that is connected and in blocking mode.
+    pub(crate) fn new(fd: OwnedFd) -> Socket {
+        Socket(fd)
+    }
+
+    fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+        let (len, _) = net::recv(&self.0, buffer, flags)?;
+        Ok(len)
+    }
+}
+
+impl Transport for Socket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, RecvFlags::DONTWAIT)
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, RecvFlags::empty())
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    fn try_flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, interest.reads());
+        flags.set(PollFlags::OUT, interest.writes());
+        let mut fds = [PollFd::new(&self.0, flags)];
+        poll_until(&mut fds, deadline)?;
+        let ready = fds[0].revents();
+        // An error or a hang-up shows in the next read or write, whichever was asked for.
+        let failed = ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+        Ok(Readiness {
+            readable: interest.reads() && (failed || ready.contains(PollFlags::IN)),
+            writable: interest.writes() && (failed || ready.contains(PollFlags::OUT)),
+        })
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        let how = match how {
+            Shutdown::Read => net::Shutdown::Read,
+            Shutdown::Write => net::Shutdown::Write,
+            Shutdown::Both => net::Shutdown::Both,
+        };
+        // A peer that has gone already is no error: the stream is at its end.
+        let _ = net::shutdown(&self.0, how);
+    }
+
+    fn source(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// `poll` with a deadline instead of a time-out, in nanoseconds and rounded up, never early.
+pub(crate) fn poll_until(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<usize> {
+    let timeout = deadline.remaining().map(|left| Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(left.subsec_nanos()),
+    });
+    Ok(poll(fds, timeout.as_ref())?)
+}

@@ -1,0 +1,202 @@
+//! TLS over a socket, by rustls. The session is locked only for the cryptography; reading and writing
+//! the socket happens outside that lock, so that both directions run at once.
+//!
+//! Lock order: `outgoing → session` and `incoming → session`.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
+
+use rustls::Connection as Session;
+
+use super::{Interest, Readiness, Socket, Transport};
+use crate::deadline::Deadline;
+use crate::sync::{Mutex, lock};
+
+/// A TLS session over a socket.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    socket: Socket,
+    session: Mutex<Session>,
+    /// Ciphertext that was read and not fed to the session. Used by whoever reads.
+    incoming: Mutex<Ciphertext>,
+    /// Ciphertext that the session made and the socket has not taken.
+    outgoing: Mutex<Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+struct Ciphertext {
+    bytes: Vec<u8>,
+    /// Invariant: `start <= end <= bytes.len()`; between them are the bytes to feed.
+    start: usize,
+    end: usize,
+}
+
+impl Tls {
+    pub(crate) fn new(socket: Socket, mut session: Session) -> Tls {
+        session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
+        Tls {
+            socket,
+            session: Mutex::new(session),
+            incoming: Mutex::default(),
+            outgoing: Mutex::default(),
+        }
+    }
+
+    /// Completes the TLS handshake.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` at the deadline; `InvalidData` with the [`rustls::Error`] for faults of TLS;
+    /// `UnexpectedEof`; `Interrupted` when a signal handler ran, after which it can be called again.
+    pub(crate) fn handshake(&self, deadline: Deadline) -> io::Result<()> {
+        while lock(&self.session).is_handshaking() {
+            let blocked = match self.try_flush() {
+                Ok(()) => match self.fetch(Socket::try_read) {
+                    Ok(0) => {
+                        // The peer may be done while our last flight is still to be sent.
+                        if lock(&self.session).is_handshaking() {
+                            return Err(io::ErrorKind::UnexpectedEof.into());
+                        }
+                        break;
+                    }
+                    Ok(_) => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Interest::Read,
+                    Err(error) => return Err(error),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Interest::Write,
+                Err(error) => return Err(error),
+            };
+            if self.socket.wait(blocked, deadline)?.is_none() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        match self.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()), // What is left goes out with the first write.
+        }
+    }
+
+    fn read_with(
+        &self,
+        buffer: &mut [u8],
+        read: fn(&Socket, &mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            match lock(&self.session).reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+            self.fetch(read)?;
+        }
+    }
+
+    /// Feeds the session with ciphertext, from the socket if none is left. The bytes fed; 0 at the
+    /// end of the stream, which the session is told.
+    fn fetch(&self, read: fn(&Socket, &mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let mut incoming = lock(&self.incoming);
+        let Ciphertext { bytes, start, end } = &mut *incoming;
+        if start == end {
+            if bytes.is_empty() {
+                bytes.resize(CIPHERTEXT_LEN, 0);
+            }
+            (*start, *end) = (0, 0);
+            *end = read(&self.socket, bytes)?;
+        }
+        let mut session = lock(&self.session);
+        let fed = session.read_tls(&mut &bytes[*start..*end])?;
+        *start += fed;
+        let outcome = session.process_new_packets();
+        let wants_write = session.wants_write();
+        drop(session);
+        drop(incoming);
+        if wants_write {
+            // An alert, a key update or a ticket. What does not fit goes out with the next write.
+            match self.try_flush() {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock && outcome.is_ok() => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+        outcome.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(fed)
+    }
+}
+
+impl Transport for Tls {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_with(buffer, Socket::try_read)
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_with(buffer, Socket::read)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // Nothing is taken while the socket is behind: memory stays bounded by one buffer.
+        self.try_flush()?;
+        let taken = lock(&self.session).writer().write(bytes)?;
+        match self.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    fn try_flush(&self) -> io::Result<()> {
+        let mut outgoing = lock(&self.outgoing);
+        {
+            let mut session = lock(&self.session);
+            while session.wants_write() {
+                session.write_tls(&mut *outgoing)?;
+            }
+        }
+        let mut sent = 0;
+        let outcome = loop {
+            if sent == outgoing.len() {
+                break Ok(());
+            }
+            match self.socket.try_write(&outgoing[sent..]) {
+                Ok(len) => sent += len,
+                Err(error) => break Err(error),
+            }
+        };
+        outgoing.drain(..sent);
+        if outgoing.is_empty() && outgoing.capacity() > IDLE_CAPACITY {
+            *outgoing = Vec::new();
+        }
+        outcome
+    }
+
+    fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
+        // Reads come after a `try_read` that found the session empty, so the socket tells.
+        self.socket.wait(interest, deadline)
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        if how != Shutdown::Read {
+            lock(&self.session).send_close_notify();
+            // Best effort: the peer that reads no more does not get it.
+            let _ = self.try_flush();
+        }
+        self.socket.shutdown(how);
+    }
+
+    fn release_buffers(&self) {
+        let mut incoming = lock(&self.incoming);
+        if incoming.start == incoming.end {
+            *incoming = Ciphertext::default();
+        }
+    }
+
+    fn source(&self) -> BorrowedFd<'_> {
+        self.socket.source()
+    }
+}
+
+/// Plaintext that the session may hold; a piece of a message fits in.
+const PLAINTEXT_LIMIT: usize = 1 << 18;
+/// Ciphertext read at once: four full records.
+const CIPHERTEXT_LEN: usize = 1 << 16;
+/// A connection at rest keeps at most this much for ciphertext.
+const IDLE_CAPACITY: usize = 1 << 12;

@@ -1,0 +1,286 @@
+//! Sending. Whoever holds the lock of the [`WriteHalf`] writes; the wait for it has a deadline, and
+//! control frames do not wait for it at all ([`PendingControl`]).
+//!
+//! A sender that finds the peer not reading goes on reading itself, into the bounded queue: two peers
+//! that send at once cannot block each other for ever.
+
+mod control;
+mod half;
+
+use std::io;
+
+use openline_proto::{Kind, Part};
+
+use crate::deadline::Deadline;
+use crate::error::{Error, Result, Waiting};
+use crate::line::Line;
+use crate::read::Drained;
+use crate::status::SLICE;
+use crate::sync::{MutexGuard, Ordering, fence, try_lock};
+use crate::transport::Interest;
+
+pub(crate) use control::PendingControl;
+pub(crate) use half::WriteHalf;
+
+/// Who wants to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A new message: waits while another thread is between two fragments of one.
+    Message,
+    /// The next fragment of a message, or what is left of a frame.
+    Continuation,
+}
+
+/// Why a frame did not go out whole.
+#[derive(Debug)]
+enum Stop {
+    Interrupted,
+    Lost(io::Error),
+    Over,
+    Timeout,
+}
+
+impl Line {
+    /// Sends one frame of a message; all of it if `part` is [`Part::Whole`].
+    pub(crate) fn send(
+        &self,
+        turn: Turn,
+        kind: Kind,
+        part: Part,
+        payload: &[u8],
+        deadline: Deadline,
+    ) -> Result<()> {
+        let mut half = self.enter_write(turn, deadline)?;
+        let outcome = self.write_frame(&mut half, kind, part, payload, deadline);
+        if matches!(outcome, Ok(()) | Err((_, true))) {
+            half.is_in_fragments = part == Part::Fragment;
+        }
+        self.leave_write(half);
+        outcome.map_err(|(stop, committed)| self.explain(stop, committed, deadline))
+    }
+
+    /// Sends messages in order, as many as fit with each write. When it stops early, the number
+    /// tells how many are sent or will be; the others were taken back.
+    pub(crate) fn send_many<'m>(
+        &self,
+        messages: impl Iterator<Item = (Kind, &'m [u8])>,
+        deadline: Deadline,
+    ) -> (usize, Result<()>) {
+        let mut half = match self.enter_write(Turn::Message, deadline) {
+            Ok(half) => half,
+            Err(error) => return (0, Err(error)),
+        };
+        let mut sent = 0;
+        let mut starts = Vec::new();
+        let mut outcome = Ok(());
+        for (kind, payload) in messages {
+            let is_large = payload.len() >= PIECE_LEN;
+            if !is_large {
+                starts.push(half.pending_len());
+                let mut frame = half.begin_frame(kind, Part::Whole, payload.len());
+                half.append(&mut frame, payload);
+            }
+            if is_large || half.pending_len() >= PIECE_LEN {
+                outcome = self.write_gathered(&mut half, &mut starts, &mut sent, deadline);
+            }
+            if is_large && outcome.is_ok() {
+                outcome = self.write_frame(&mut half, kind, Part::Whole, payload, deadline);
+                sent += usize::from(matches!(outcome, Ok(()) | Err((_, true))));
+            }
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if outcome.is_ok() {
+            outcome = self.write_gathered(&mut half, &mut starts, &mut sent, deadline);
+        }
+        self.leave_write(half);
+        (sent, outcome.map_err(|(stop, committed)| self.explain(stop, committed, deadline)))
+    }
+
+    /// Sends what is left of a frame that a time-out or a signal cut.
+    pub(crate) fn flush(&self, deadline: Deadline) -> Result<()> {
+        let mut half = self.enter_write(Turn::Continuation, deadline)?;
+        let outcome = self.write_out(&mut half, deadline);
+        self.leave_write(half);
+        outcome.map_err(|stop| self.explain(stop, true, deadline))
+    }
+
+    /// Sends the control frames that wait, if the right to write is free; whoever has it does so
+    /// otherwise.
+    pub(crate) fn flush_control(&self) {
+        loop {
+            // Who posts a frame stores it and then tries the lock; who leaves the lock unlocks and
+            // then looks for frames. The fences order each pair, so no frame is left by both.
+            fence(Ordering::SeqCst);
+            let Some(mut half) = try_lock(&self.write) else { return };
+            half.take_control(&self.control);
+            let outcome = half.try_flush();
+            let is_closed = half.is_closed && half.is_flushed();
+            drop(half);
+            self.bell.ring_after_unlock();
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.driver.flush_later(self);
+                }
+                Err(error) => self.lose(error),
+                Ok(()) if is_closed => self.after_close_frame(),
+                Ok(()) => {}
+            }
+            if !self.control.is_pending() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the right to write, once it is free.
+    fn enter_write(&self, turn: Turn, deadline: Deadline) -> Result<MutexGuard<'_, WriteHalf>> {
+        self.check_process()?;
+        let enter = || {
+            let half = try_lock(&self.write)?;
+            let waits = turn == Turn::Message && half.is_in_fragments && self.is_open();
+            (!waits).then_some(half)
+        };
+        let half = loop {
+            if let Some(half) = enter() {
+                break half;
+            }
+            if let Some(half) = self.bell.wait(deadline, |_| enter()) {
+                break half;
+            }
+            if deadline.has_passed() {
+                return Err(Error::Timeout { during: Waiting::Send, committed: false });
+            }
+            self.interrupted(false)?;
+        };
+        if self.is_open() && !half.is_closed {
+            return Ok(half);
+        }
+        drop(half);
+        self.bell.ring_after_unlock();
+        Err(self.closed_by(deadline))
+    }
+
+    /// Lets the right to write go, and whoever waits for it know.
+    fn leave_write(&self, half: MutexGuard<'_, WriteHalf>) {
+        let is_behind = !half.is_flushed();
+        drop(half);
+        self.bell.ring_after_unlock();
+        if is_behind {
+            self.driver.flush_later(self);
+        }
+        if self.control.is_pending() {
+            self.flush_control();
+        }
+    }
+
+    /// Writes a frame: the control frames that wait first, then header and masked payload, a large
+    /// payload in pieces that stay in the cache. On a stop the flag tells whether a part went out;
+    /// its rest is then in the buffer, and otherwise nothing of it.
+    fn write_frame(
+        &self,
+        half: &mut WriteHalf,
+        kind: Kind,
+        part: Part,
+        payload: &[u8],
+        deadline: Deadline,
+    ) -> std::result::Result<(), (Stop, bool)> {
+        half.take_control(&self.control);
+        if !half.is_flushed() && half.pending_len() >= PIECE_LEN {
+            self.write_out(half, deadline).map_err(|stop| (stop, false))?;
+        }
+        let mut frame = half.begin_frame(kind, part, payload.len());
+        let mut rest = payload;
+        loop {
+            let piece;
+            (piece, rest) = rest.split_at(rest.len().min(PIECE_LEN));
+            half.append(&mut frame, piece);
+            match self.write_out(half, deadline) {
+                Ok(()) => frame.flushed(),
+                Err(stop) if half.is_committed(&frame) => {
+                    half.append(&mut frame, rest);
+                    return Err((stop, true));
+                }
+                Err(stop) => {
+                    half.withdraw(&frame);
+                    return Err((stop, false));
+                }
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the small messages that start at `starts` in the buffer.
+    fn write_gathered(
+        &self,
+        half: &mut WriteHalf,
+        starts: &mut Vec<usize>,
+        sent: &mut usize,
+        deadline: Deadline,
+    ) -> std::result::Result<(), (Stop, bool)> {
+        let outcome = self.write_out(half, deadline);
+        let committed = match &outcome {
+            Ok(()) => starts.len(),
+            Err(_) => half.withdraw_after(starts),
+        };
+        starts.clear();
+        *sent += committed;
+        outcome.map_err(|stop| (stop, committed > 0))
+    }
+
+    /// Writes the buffer out, waiting for room until `deadline`.
+    fn write_out(&self, half: &mut WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
+        loop {
+            match half.try_flush() {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Stop::Lost(error)),
+            }
+            self.await_room(half, deadline)?;
+        }
+    }
+
+    /// Waits until the transport may take more, reading meanwhile unless somebody else does.
+    fn await_room(&self, half: &WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
+        let Some(transport) = &half.transport else { return Err(Stop::Over) };
+        let drained = try_lock(&self.read).map(|mut read| {
+            let drained = self.drain(&mut read);
+            self.leave_read(read);
+            drained
+        });
+        let (interest, until) = match drained {
+            Some(Drained::Empty) => (Interest::ReadOrWrite, deadline),
+            Some(Drained::More) => return Ok(()),
+            // Somebody else reads, or the queue is full: look again soon.
+            None | Some(Drained::Full) => (Interest::Write, deadline.min(Deadline::from(SLICE))),
+            Some(Drained::Ended) => return Err(Stop::Over),
+        };
+        match transport.wait(interest, until) {
+            Ok(ready) if ready.is_none() && deadline.has_passed() => Err(Stop::Timeout),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                if self.settings.interruptible { Err(Stop::Interrupted) } else { Ok(()) }
+            }
+            Err(error) => Err(Stop::Lost(error)),
+        }
+    }
+
+    /// The error of a frame that did not go out whole; the right to write was let go.
+    fn explain(&self, stop: Stop, committed: bool, deadline: Deadline) -> Error {
+        match stop {
+            Stop::Interrupted => Error::Interrupted { committed },
+            Stop::Timeout => Error::Timeout { during: Waiting::Send, committed },
+            Stop::Over => self.closed_by(deadline),
+            Stop::Lost(error) => {
+                self.lose(error);
+                self.closed_by(deadline)
+            }
+        }
+    }
+}
+
+/// Payload is masked and written in pieces of this length: two of them fit the L2 cache.
+const PIECE_LEN: usize = 128 * 1024;

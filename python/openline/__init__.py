@@ -1,0 +1,103 @@
+"""WebSockets for blocking code.
+
+    import openline
+
+    with openline.connect("ws://localhost:8765") as websocket:
+        websocket.send("hello")
+        print(websocket.recv())
+
+`connect` is described in `openline.sync.client`, the exceptions in `openline.exceptions`.
+"""
+
+from __future__ import annotations
+
+# None of this imports ssl, asyncio or logging: `import openline` stays cheap.
+from builtins import TimeoutError
+
+from ._openline import __version__
+from .datastructures import Headers
+from .exceptions import (
+    ConcurrencyError,
+    ConnectError,
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    DuplicateParameter,
+    HeaderLineTooLong,
+    InvalidHandshake,
+    InvalidHeader,
+    InvalidHeaderFormat,
+    InvalidHeaderValue,
+    InvalidMessage,
+    InvalidMethod,
+    InvalidOrigin,
+    InvalidParameterName,
+    InvalidParameterValue,
+    InvalidProtocol,
+    InvalidProxy,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    InvalidState,
+    InvalidStatus,
+    InvalidUpgrade,
+    InvalidURI,
+    NegotiationError,
+    PayloadTooBig,
+    ProtocolError,
+    ProxyError,
+    RequestLineTooLong,
+    SecurityError,
+    StatusLineTooLong,
+    TooManyFragments,
+    TooManyHeaders,
+    WebSocketException,
+)
+from .frames import CloseCode, Opcode
+from .protocol import State
+from .sync.client import connect
+
+__all__ = [
+    "__version__",
+    "connect",
+    # datastructures, frames, protocol
+    "CloseCode",
+    "Headers",
+    "Opcode",
+    "State",
+    # exceptions
+    "ConcurrencyError",
+    "ConnectError",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "DuplicateParameter",
+    "HeaderLineTooLong",
+    "InvalidHandshake",
+    "InvalidHeader",
+    "InvalidHeaderFormat",
+    "InvalidHeaderValue",
+    "InvalidMessage",
+    "InvalidMethod",
+    "InvalidOrigin",
+    "InvalidParameterName",
+    "InvalidParameterValue",
+    "InvalidProtocol",
+    "InvalidProxy",
+    "InvalidProxyMessage",
+    "InvalidProxyStatus",
+    "InvalidState",
+    "InvalidStatus",
+    "InvalidURI",
+    "InvalidUpgrade",
+    "NegotiationError",
+    "PayloadTooBig",
+    "ProtocolError",
+    "ProxyError",
+    "RequestLineTooLong",
+    "SecurityError",
+    "StatusLineTooLong",
+    "TimeoutError",
+    "TooManyFragments",
+    "TooManyHeaders",
+    "WebSocketException",
+]

@@ -1,0 +1,39 @@
+"""The base of openline's small value classes (`Close`, `Request`, `Response`, `WebSocketURI`).
+
+They look and compare like dataclasses. They are not, because importing `dataclasses` costs more time than the
+rest of `import openline` together.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = ["Record"]
+
+
+class Record:
+    """A class whose `repr()` and `==` follow the fields named in `__match_args__`, in that order.
+
+    >>> class Point(Record):
+    ...     __match_args__ = ("x", "y")
+    ...     def __init__(self, x, y):
+    ...         self.x, self.y = x, y
+    >>> Point(1, 2)
+    Point(x=1, y=2)
+    >>> Point(1, 2) == Point(1, 2), Point(1, 2) == Point(1, 3)
+    (True, False)
+    """
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        return f"{type(self).__qualname__}({fields})"
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__match_args__)
+
+    # The fields can be assigned, so equal records could become unequal: like dataclasses, they have no hash.
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,72 @@
+"""The HTTP request and response of an opening handshake (RFC 6455 §4).
+
+The Rust core writes and parses them; here they are objects to look at.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ._openline import __version__
+from ._record import Record
+from .datastructures import Headers
+
+__all__ = ["USER_AGENT", "Request", "Response"]
+
+USER_AGENT = f"Python/{sys.version_info.major}.{sys.version_info.minor} openline/{__version__}"
+"""The `User-Agent` header of handshake requests, unless the caller chooses another."""
+
+
+class Request(Record):
+    """A handshake request.
+
+    Attributes:
+        path: what follows the host in the URI: path and query, as on the wire.
+        headers: the headers.
+        method: always `GET` in a handshake.
+        protocol: always `HTTP/1.1` in a handshake.
+
+    >>> Request("/chat?room=1", Headers(Host="localhost"))
+    Request(path='/chat?room=1', headers=Headers([('Host', 'localhost')]), method='GET', protocol='HTTP/1.1')
+    """
+
+    __match_args__ = ("path", "headers", "method", "protocol")
+
+    def __init__(self, path: str, headers: Headers, method: str = "GET", protocol: str = "HTTP/1.1") -> None:
+        self.path = path
+        self.headers = headers
+        self.method = method
+        self.protocol = protocol
+
+    @classmethod
+    def _received(cls, path: str, headers: list[tuple[str, str]]) -> Request:
+        """Make a request from the parts the binding gives."""
+        return cls(path, Headers._received(headers))
+
+
+class Response(Record):
+    """A handshake response.
+
+    Attributes:
+        status_code: 101 when the server agrees to a WebSocket.
+        reason_phrase: the text after the status code; may be empty.
+        headers: the headers.
+        body: the body, as `bytes`; empty with 101.
+
+    >>> response = Response(404, "Not Found", Headers(), b"no such room")
+    >>> response.status_code, response.body.decode()
+    (404, 'no such room')
+    """
+
+    __match_args__ = ("status_code", "reason_phrase", "headers", "body")
+
+    def __init__(self, status_code: int, reason_phrase: str, headers: Headers, body: bytes = b"") -> None:
+        self.status_code = status_code
+        self.reason_phrase = reason_phrase
+        self.headers = headers
+        self.body = body
+
+    @classmethod
+    def _received(cls, status: int, reason: str, headers: list[tuple[str, str]], body: bytes) -> Response:
+        """Make a response from the parts the binding gives."""
+        return cls(status, reason, Headers._received(headers), body)

@@ -1,0 +1,99 @@
+"""The names a program can import, and what `import openline` does not do."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import openline
+from openline import exceptions
+
+NAMES = {
+    "openline": [*exceptions.__all__, "connect", "Headers", "CloseCode", "Opcode", "State", "TimeoutError"],
+    "openline.datastructures": ["Headers", "HeadersLike", "MultipleValuesError", "SupportsKeysAndGetItem"],
+    "openline.exceptions": exceptions.__all__,
+    "openline.extensions": [],
+    "openline.frames": ["Close", "CloseCode", "Opcode", "DATA_OPCODES", "CTRL_OPCODES", "OP_TEXT", "TEXT"],
+    "openline.http11": ["Request", "Response", "USER_AGENT"],
+    "openline.protocol": ["Side", "State", "SERVER", "CLIENT", "CONNECTING", "OPEN", "CLOSING", "CLOSED"],
+    "openline.sync": ["connect", "unix_connect", "ClientConnection"],
+    "openline.sync.client": ["connect", "unix_connect", "ClientConnection"],
+    "openline.testing": ["EchoServer"],
+    "openline.typing": [
+        "Data",
+        "BytesLike",
+        "DataLike",
+        "LoggerLike",
+        "PathLike",
+        "StatusLike",
+        "Origin",
+        "Subprotocol",
+        "ExtensionName",
+        "ExtensionParameter",
+    ],
+    "openline.uri": ["WebSocketURI", "parse_uri"],
+}
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_names(module: str) -> None:
+    loaded = importlib.import_module(module)
+    for name in NAMES[module]:
+        assert hasattr(loaded, name), name
+    for name in getattr(loaded, "__all__", []):
+        assert hasattr(loaded, name), name
+
+
+def test_the_same_objects_everywhere() -> None:
+    from openline import sync
+    from openline.sync import client
+
+    assert openline.connect is sync.connect is client.connect
+    assert sync.unix_connect is client.unix_connect
+    assert sync.ClientConnection is client.ClientConnection
+    for name in exceptions.__all__:
+        assert getattr(openline, name) is getattr(exceptions, name)
+
+
+def test_timeout_error_is_the_builtin() -> None:
+    assert openline.TimeoutError is builtins.TimeoutError
+
+
+def test_star_import() -> None:
+    names: dict[str, object] = {}
+    exec("from openline import *", names)
+    assert set(openline.__all__) <= set(names)
+
+
+def test_version_is_a_version() -> None:
+    assert all(part.isdigit() for part in openline.__version__.split(".")[:2])
+
+
+def test_unknown_names_in_typing() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nope'"):
+        importlib.import_module("openline.typing").Nope
+
+
+def test_public_names_have_docstrings() -> None:
+    for module in NAMES:
+        loaded = importlib.import_module(module)
+        assert loaded.__doc__, module
+        for name in getattr(loaded, "__all__", []):
+            thing = getattr(loaded, name)
+            if inspect.isfunction(thing) or (inspect.isclass(thing) and thing is not TimeoutError):
+                assert thing.__doc__, f"{module}.{name}"
+
+
+def test_import_is_cheap() -> None:
+    """Programs that never use them do not pay for these modules."""
+    code = "import json, sys; before = set(sys.modules); import openline; "
+    code += "print(json.dumps([name for name in sys.modules if name not in before]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    slow = {"asyncio", "dataclasses", "http", "inspect", "logging", "socket", "ssl", "uuid"}
+    assert slow.isdisjoint(json.loads(run.stdout))
