@@ -1,1 +1,44 @@
+//! The Python module `openline._openline`: the engine of the crate `openline` as Python objects.
+//!
+//! There is no protocol logic here. A method converts its arguments, detaches from the interpreter,
+//! calls the engine, attaches, and converts the result. The package around it, in `python/openline`,
+//! has the signatures that users see, the checks of arguments and the exceptions.
 
+mod connect;
+mod connection;
+mod convert;
+mod echo_server;
+mod error;
+mod fragments;
+mod receive;
+mod send;
+mod timeout;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// The binding of openline's Rust core. Import `openline` instead.
+#[pymodule]
+fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(connect::parse_uri, module)?)?;
+    module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
+    module.add_class::<connect::Handle>()?;
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<echo_server::EchoServer>()?;
+    notice_forks(module)
+}
+
+/// Has the engine told when a process was forked: what was received before is the parent's too.
+fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    #[pyfunction]
+    fn notice_fork() {
+        openline::notice_fork();
+    }
+
+    let py = module.py();
+    let arguments = pyo3::types::PyDict::new(py);
+    arguments.set_item("after_in_child", wrap_pyfunction!(notice_fork, module)?)?;
+    py.import("os")?.call_method("register_at_fork", (), Some(&arguments))?;
+    Ok(())
+}

@@ -287,6 +287,31 @@ impl Connection {
         Ok(self.line.try_receive(take))
     }
 
+    /// Like [`take_buffered`](Connection::take_buffered), for memory of `available` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferTooSmall`]: the message is kept. [`Error::Concurrency`].
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("12345")?;
+    /// line.await_buffered(false, None::<std::time::Duration>)?;
+    /// assert!(line.take_buffered_within(4, |_| ()).is_err());
+    /// assert_eq!(line.take_buffered_within(5, |payload| payload.as_bytes().len())?, Some(5));
+    /// # Ok(()) }
+    /// ```
+    pub fn take_buffered_within<T>(
+        &self,
+        available: usize,
+        take: impl FnOnce(Payload<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let _receiving = self.receiving()?;
+        self.line.try_receive_within(available, take)
+    }
+
     /// Waits until [`take_buffered`](Connection::take_buffered) has a message. A large binary message
     /// of which only the start is there is announced with its length if `announce_large`: see
     /// [`recv_large`](Connection::recv_large).

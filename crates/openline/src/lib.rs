@@ -55,3 +55,8 @@ pub use openline_proto::{
 pub use read::Payload;
 pub use rustls;
 pub use server::{RunningServer, Server};
+
+/// The Rust examples of the README, which must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

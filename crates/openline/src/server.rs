@@ -311,21 +311,14 @@ impl Shared {
             Ok(connection) => connection,
             Err(error) => return log::info!("opening handshake failed: {error}"),
         };
-        let id = {
-            let mut state = self.state();
-            state.next_id += 1;
-            let id = state.next_id;
-            state.connections.insert(id, connection.clone());
-            id
-        };
+        let open = OpenConnection::new(self, connection);
         if self.is_ending() {
-            connection.start_close(&going_away());
+            open.connection.start_close(&going_away());
         }
-        (self.handler)(connection.clone());
-        if let Err(error) = connection.close(1000, "") {
+        (self.handler)(open.connection.clone());
+        if let Err(error) = open.connection.close(1000, "") {
             log::info!("closing handshake failed: {error}");
         }
-        self.state().connections.remove(&id);
     }
 
     fn open(&self, socket: OwnedFd) -> Result<Connection> {
@@ -448,6 +441,35 @@ impl Shared {
         // An error shows in the next read or write.
         let _ = transport.wait(interest, deadline.min(Deadline::from(SLICE)));
         if deadline.has_passed() || self.is_ending() { Err(timed_out()) } else { Ok(()) }
+    }
+}
+
+/// A connection in the list of those that a shutdown closes, until its handler is done.
+struct OpenConnection<'s> {
+    shared: &'s Shared,
+    id: u64,
+    connection: Connection,
+}
+
+impl<'s> OpenConnection<'s> {
+    fn new(shared: &'s Shared, connection: Connection) -> OpenConnection<'s> {
+        let mut state = shared.state();
+        state.next_id += 1;
+        let id = state.next_id;
+        state.connections.insert(id, connection.clone());
+        drop(state);
+        OpenConnection { shared, id, connection }
+    }
+}
+
+impl Drop for OpenConnection<'_> {
+    fn drop(&mut self) {
+        self.shared.state().connections.remove(&self.id);
+        if std::thread::panicking() {
+            // Nobody is here any more to wait for the answer; the driver does.
+            let reason = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "internal error");
+            self.connection.start_close(&reason);
+        }
     }
 }
 

@@ -60,6 +60,29 @@ impl Line {
         taken
     }
 
+    /// Takes a message that is there already, unless it has more than `available` bytes.
+    pub(crate) fn try_receive_within<T>(
+        &self,
+        available: usize,
+        take: impl FnOnce(Payload<'_>) -> T,
+    ) -> Result<Option<T>> {
+        if !self.process.seems_current() {
+            return Ok(None);
+        }
+        let Some(mut half) = try_lock(&self.read) else { return Ok(None) };
+        let outcome = match self.understand(&mut half, Want::Whole) {
+            Some(Available::Message) => match half.next_len() {
+                Some(needed) if needed > available => {
+                    Err(Error::BufferTooSmall { needed, available })
+                }
+                _ => Ok(half.take(take)),
+            },
+            _ => Ok(None),
+        };
+        self.leave_read(half);
+        outcome
+    }
+
     /// Waits for a message and leaves it there; with [`Want::Large`] also for the start of a large
     /// one, whose length it gives.
     pub(crate) fn await_message(&self, deadline: Deadline, want: Want) -> Result<Option<usize>> {
@@ -132,11 +155,11 @@ impl Line {
     pub(crate) fn drain(&self, half: &mut ReadHalf) -> Drained {
         for _ in 0..DRAIN_READS {
             loop {
+                half.keep_ready();
                 if self.is_full(half) {
                     self.paused.store(true, Ordering::Relaxed);
                     return Drained::Full;
                 }
-                half.keep_ready();
                 let parsed = half.parse(self.is_closing());
                 if parsed == Parsed::NeedInput {
                     break;

@@ -1,0 +1,218 @@
+"""Round trips of a 64-byte message from Python: a bare blocking socket, openline and websockets.
+
+python bench/roundtrip.py [--rounds 7] [--messages 20000] [--cores 0]
+
+How it measures:
+
+- Client and server run on the same core, so that the figure is what a message costs both of them, without
+  the time that it takes to wake another core, which is the same for all.
+- The server is a process of its own, `fixed_echo.rs`: it reads as many bytes as a request has and writes a
+  reply that was made before. It knows no WebSockets, is the same program for all contenders, and costs as
+  little as a server can, so that differences between the clients are not diluted. The handshake is done
+  here, in Python, before the measurement.
+- The bare socket moves the same number of bytes: what the two frames have, header and mask included.
+- Each contender runs in a fresh process. Rounds are interleaved: each runs all contenders, in an order that
+  rotates. The ratios are formed within a round; shown are medians, and the range.
+- "CPU" is what the client's process used per message, of all its threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+HERE = pathlib.Path(__file__).resolve().parent
+SERVER = HERE.parent / "target" / "bench" / "fixed_echo"
+PAYLOAD = b"\xa5" * 64
+REQUEST_LEN = 2 + 4 + len(PAYLOAD)  # a header, a mask key, the payload
+REPLY = bytes([0x82, len(PAYLOAD)]) + PAYLOAD  # FIN and Binary, no mask
+WARM_UP = 2_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Round trips of 64 bytes on one core.")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--cores", default="0", help="of client and server, such as 0 or 0,1 (default: 0)")
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    client_core, server_core = (options.cores.split(",") * 2)[:2]
+    if options.contender:
+        print(json.dumps(measure(options.contender, options.messages, int(client_core), int(server_core))))
+        return
+
+    build_server()
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
+    for number in range(options.rounds):
+        names = list(CONTENDERS)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            command = [sys.executable, __file__, "--contender", name]
+            command += ["--messages", str(options.messages), "--cores", options.cores]
+            results[name].append(json.loads(subprocess.check_output(command, timeout=120)))
+    report(results, options)
+
+
+def report(results: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> None:
+    import openline
+    import websockets
+
+    print(f"round trip of {len(PAYLOAD)} bytes, cores {options.cores} (client, server), {cpu_model()}")
+    print(f"Python {platform.python_version()}, openline {openline.__version__}, ", end="")
+    print(f"websockets {websockets.__version__}; {options.rounds} rounds of {options.messages} messages\n")
+    print("| client       | p50 µs | range         | p99 µs | CPU µs |")
+    print("| ------------ | -----: | ------------- | -----: | -----: |")
+    for name, runs in results.items():
+        p50 = [run["p50"] for run in runs]
+        print(f"| {name:12} | {median(runs, 'p50'):6.2f} | {min(p50):5.2f} - {max(p50):5.2f} ", end="")
+        print(f"| {median(runs, 'p99'):6.2f} | {median(runs, 'cpu'):6.2f} |")
+    print()
+    for other in ["bare", "websockets"]:
+        for key, label in [("p50", "round trip"), ("cpu", "CPU")]:
+            ratios = [
+                ours[key] / theirs[key]
+                for ours, theirs in zip(results["openline"], results[other], strict=True)
+            ]
+            low, high = min(ratios), max(ratios)
+            print(f"openline / {other} = {statistics.median(ratios):.2f}", end="")
+            print(f"  ({label}; {low:.2f} - {high:.2f})")
+
+
+def median(runs: list[dict[str, float]], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def measure(name: str, messages: int, client_core: int, server_core: int) -> dict[str, float]:
+    """One contender, once: the microseconds of its round trips, and of CPU for each."""
+    os.sched_setaffinity(0, {client_core})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server: list[subprocess.Popen[bytes]] = []
+        accepting = threading.Thread(target=lambda: server.append(accept(listener, name, server_core)))
+        accepting.start()
+        exchange, finish = CONTENDERS[name](listener.getsockname()[1])
+        accepting.join()
+    for _ in range(WARM_UP):
+        exchange()
+    times = []
+    cpu = time.process_time()
+    for _ in range(messages):
+        start = time.perf_counter_ns()
+        exchange()
+        times.append(time.perf_counter_ns() - start)
+    cpu = time.process_time() - cpu
+    # The server cannot answer a Close frame: it ends, and the client sees the end of the stream.
+    server[0].kill()
+    server[0].wait()
+    finish()
+    times.sort()
+    return {
+        "p50": times[len(times) // 2] / 1000,
+        "p99": times[len(times) * 99 // 100] / 1000,
+        "cpu": cpu / messages * 1e6,
+    }
+
+
+# The contenders: each connects to a port and gives a function for one round trip and one for the end.
+
+Client = tuple[Callable[[], None], Callable[[], None]]
+
+
+def bare(port: int) -> Client:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    request = bytes(REQUEST_LEN)
+    expected = len(REPLY)
+
+    def exchange() -> None:
+        connection.sendall(request)
+        if len(connection.recv(4096)) != expected:
+            raise SystemExit("the reply came in pieces")
+
+    return exchange, connection.close
+
+
+def openline_client(port: int) -> Client:
+    from openline.sync.client import connect
+
+    websocket = connect(f"ws://127.0.0.1:{port}/", ping_interval=None, compression=None, close_timeout=1)
+    return exchange_with(websocket)
+
+
+def websockets_client(port: int) -> Client:
+    from websockets.sync.client import connect
+
+    # legacy: to connect without `with`.
+    arguments: Any = {"ping_interval": None, "compression": None, "close_timeout": 1, "legacy": True}
+    websocket = connect(f"ws://127.0.0.1:{port}/", proxy=None, **arguments)
+    return exchange_with(websocket)
+
+
+def exchange_with(websocket: Any) -> Client:
+    send, recv = websocket.send, websocket.recv
+
+    def exchange() -> None:
+        send(PAYLOAD)
+        if recv() != PAYLOAD:
+            raise SystemExit("the reply is not the request")
+
+    return exchange, websocket.close
+
+
+CONTENDERS: dict[str, Callable[[int], Client]] = {
+    "bare": bare,
+    "openline": openline_client,
+    "websockets": websockets_client,
+}
+
+
+# The server.
+
+
+def build_server() -> None:
+    source = HERE / "fixed_echo.rs"
+    if SERVER.exists() and SERVER.stat().st_mtime >= source.stat().st_mtime:
+        return
+    SERVER.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["rustc", "--edition=2024", "-O", "-o", str(SERVER), str(source)], check=True)
+
+
+def accept(listener: socket.socket, name: str, core: int) -> subprocess.Popen[bytes]:
+    """Accept one client, shake hands if it is one of WebSockets, and hand it to the server."""
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if name != "bare":
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += connection.recv(4096)
+        lines = [line.split(b":", 1) for line in head.split(b"\r\n") if b":" in line]
+        key = {field.lower(): value.strip() for field, value in lines}[b"sec-websocket-key"]
+        digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+        )
+    command = ["taskset", "-c", str(core), str(SERVER), str(REQUEST_LEN), REPLY.hex()]
+    with connection:
+        return subprocess.Popen(command, stdin=connection)
+
+
+def cpu_model() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        models = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+if __name__ == "__main__":
+    main()

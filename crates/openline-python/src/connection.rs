@@ -1,0 +1,471 @@
+//! The class `Connection`: what Python sees of an open connection, and what `help()` says of it.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
+
+use openline::http::Request;
+use openline::{Address, Connection as Line, Deadline, Error, State};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyBytes, PyList};
+
+use crate::connect::{Handle, Opened};
+use crate::convert::{Buffer, Data};
+use crate::error;
+use crate::fragments::FragmentIterator;
+use crate::receive::{self, Decode};
+use crate::send::{self, FragmentsTurn};
+use crate::timeout::{deadline, limit};
+use crate::wait::{once, resume};
+
+/// An open WebSocket connection: the base of `ClientConnection`.
+///
+/// All methods may be called from any thread. All that wait let other threads run, and Ctrl-C
+/// interrupts them at once. Time-outs are in seconds: None waits for ever, 0 or less does only what
+/// can be done at once.
+#[pyclass(frozen, subclass, module = "openline._openline")]
+pub(crate) struct Connection {
+    line: Line,
+    large_limit: usize,
+    turn: FragmentsTurn,
+}
+
+#[pymethods]
+impl Connection {
+    #[new]
+    fn new(handle: &Handle) -> PyResult<Connection> {
+        let Opened { connection, large_limit } = handle.take()?;
+        Ok(Connection { line: connection, large_limit, turn: FragmentsTurn::default() })
+    }
+
+    // Sending.
+
+    /// Send a message.
+    ///
+    /// A `str` is sent as text. Bytes-like objects (`bytes`, `bytearray`, `memoryview`, any contiguous
+    /// buffer) are sent as binary. An iterable of either is sent as one message whose fragments are
+    /// its items, all of one kind; an empty one sends nothing.
+    ///
+    /// Args:
+    ///     message: the message.
+    ///     timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
+    ///         of life, 0 does not wait. Default: None. For fragments it covers all of them.
+    ///     text: True sends text also for bytes, which must then be UTF-8 (they are not checked, and
+    ///         anything else makes the peer close); False sends binary also for a `str`. Default:
+    ///         None, as the type says.
+    ///
+    /// Raises:
+    ///     TimeoutError: `timeout` is over. Either nothing was sent, or the rest of the message goes
+    ///         out first with the next call; within fragments, the connection is failed.
+    ///     ConnectionClosed: the connection is closed.
+    ///     ConcurrencyError: this thread is sending fragments of another message.
+    ///     TypeError: the message is none of these, such as a dict; or its fragments are of different
+    ///         kinds, which fails the connection with 1011, as does an exception from the iterable.
+    ///     BufferError: the buffer is not contiguous.
+    ///     UnicodeEncodeError: the string has lone surrogates.
+    #[pyo3(signature = (message, timeout=None, *, text=None))]
+    fn send(
+        &self,
+        message: &Bound<'_, PyAny>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        text: Option<bool>,
+    ) -> PyResult<()> {
+        send::send(&self.line, &self.turn, message, deadline(timeout)?, text)
+    }
+
+    /// Send messages in order, in as few system calls as possible.
+    ///
+    /// Args:
+    ///     messages: an iterable of `str` and bytes-like objects. All of them are taken before the
+    ///         first is sent.
+    ///     timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
+    ///         of life. Default: None.
+    ///
+    /// Raises:
+    ///     TimeoutError: `timeout` is over; the text says how many messages are sent. No message is
+    ///         sent in part: its rest goes out first with the next call.
+    ///     ConnectionClosed: the connection is closed.
+    ///     ConcurrencyError: this thread is sending fragments of another message.
+    ///     TypeError: `messages` is one message, or one of them is neither `str` nor bytes-like;
+    ///         nothing is sent.
+    #[pyo3(signature = (messages, timeout=None))]
+    fn send_many(
+        &self,
+        messages: &Bound<'_, PyAny>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        send::send_many(&self.line, &self.turn, messages, deadline(timeout)?)
+    }
+
+    // Receiving.
+
+    /// Receive the next message.
+    ///
+    /// Args:
+    ///     timeout: seconds to wait; None waits for ever, 0 takes only what is there. Default: None.
+    ///     decode: True gives `str` and False gives `bytes`, whatever kind the message is. Default:
+    ///         None, `str` for text and `bytes` for binary.
+    ///
+    /// Returns:
+    ///     `str` for a text message, `bytes` for a binary one.
+    ///
+    /// Raises:
+    ///     TimeoutError: no message came in time. Nothing is lost.
+    ///     ConnectionClosed: the connection is closed, and all messages before that are received.
+    ///     ConcurrencyError: another thread is receiving.
+    ///     UnicodeDecodeError: with `decode=True`, a binary message is not UTF-8. It counts as
+    ///         received; `object` of the exception has its bytes.
+    #[pyo3(signature = (timeout=None, decode=None))]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        decode: Option<bool>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        receive::recv(py, &self.line, self.large_limit, deadline(timeout)?, decode.into())
+    }
+
+    /// Receive the next message fragment by fragment.
+    ///
+    /// No other call receives until the iterator has come to its end or is dropped, which skips the
+    /// rest of the message.
+    ///
+    /// Args:
+    ///     decode: True gives `str` and False gives `bytes`, whatever kind the message is. Default:
+    ///         None, `str` for text and `bytes` for binary.
+    ///
+    /// Returns:
+    ///     An iterator over the fragments, each as soon as it came. A character that is cut between
+    ///     two fragments comes with the second.
+    ///
+    /// Raises:
+    ///     ConcurrencyError: another thread is receiving, or fragments of another message are left.
+    ///         What the iterator raises is as in `recv`.
+    #[pyo3(signature = (decode=None))]
+    fn recv_streaming(&self, py: Python<'_>, decode: Option<bool>) -> PyResult<FragmentIterator> {
+        FragmentIterator::new(py, &self.line, Decode::from(decode))
+    }
+
+    /// Receive the next message into a buffer.
+    ///
+    /// Args:
+    ///     buffer: a writable contiguous buffer, such as a `bytearray`. It cannot be resized meanwhile.
+    ///     timeout: seconds to wait; None waits for ever, 0 takes only what is there. Default: None.
+    ///
+    /// Returns:
+    ///     The length of the message in bytes, UTF-8 for text.
+    ///
+    /// Raises:
+    ///     ValueError: the buffer is too small. The message is kept.
+    ///     TypeError, BufferError: it is not a writable contiguous buffer.
+    ///     TimeoutError, ConnectionClosed, ConcurrencyError: as in `recv`.
+    #[pyo3(signature = (buffer, timeout=None))]
+    fn recv_into(
+        &self,
+        buffer: &Bound<'_, PyAny>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let deadline = deadline(timeout)?;
+        receive::recv_into(buffer.py(), &self.line, &Buffer::writable(buffer)?, deadline)
+    }
+
+    /// Receive all messages that are there, waiting for the first.
+    ///
+    /// Args:
+    ///     max: how many at most. Default: None, no limit.
+    ///     timeout: seconds to wait for the first; None waits for ever, 0 does not wait. Default: None.
+    ///
+    /// Returns:
+    ///     A list of at least one message, `str` for text and `bytes` for binary.
+    ///
+    /// Raises:
+    ///     ValueError: `max` is less than 1.
+    ///     TimeoutError, ConnectionClosed, ConcurrencyError: as in `recv`, without any message.
+    #[pyo3(signature = (max=None, timeout=None))]
+    fn recv_many<'py>(
+        &self,
+        py: Python<'py>,
+        max: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let deadline = deadline(timeout)?;
+        let max = max.map_or(Ok(usize::MAX), count)?;
+        receive::recv_many(py, &self.line, self.large_limit, max, deadline)
+    }
+
+    /// Give the connection itself: it is an iterator over the messages that come.
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    /// Receive the next message; whatever closes the connection ends the iteration.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let never = Deadline::NEVER;
+        match receive::recv(py, &self.line, self.large_limit, never, Decode::ByKind) {
+            Err(error) if error::is_connection_closed(py, &error)? => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
+
+    // Pings and the end.
+
+    /// Send a Ping and wait for its Pong (RFC 6455 §5.5.2).
+    ///
+    /// It works with or without another thread in `recv`; messages that arrive meanwhile are kept.
+    ///
+    /// Args:
+    ///     data: `str` or bytes-like, at most 125 bytes. Default: empty, which sends a payload of its
+    ///         own that cannot be guessed.
+    ///     timeout: seconds to wait for the Pong; None waits as long as the connection lives.
+    ///         Default: None.
+    ///
+    /// Returns:
+    ///     The round trip in seconds.
+    ///
+    /// Raises:
+    ///     TimeoutError: no Pong came in time.
+    ///     ConnectionClosed: the connection closed first.
+    ///     ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+    ///     ConcurrencyError: another ping with the same data waits for its Pong.
+    // The default is None here since an object cannot stand there; the text tells what it means.
+    #[pyo3(signature = (data=None, timeout=None), text_signature = "($self, data=b'', timeout=None)")]
+    fn ping(
+        &self,
+        py: Python<'_>,
+        data: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<f64> {
+        let deadline = deadline(timeout)?;
+        let data = data.map(|data| Data::of("data", data)).transpose()?;
+        let payload = data.as_ref().map(Data::payload).transpose()?;
+        let payload = payload.filter(|payload| !payload.is_empty());
+        let id = resume(py, &self.line, || self.line.start_ping(payload))?;
+        loop {
+            match once(py, &self.line, || self.line.await_pong(id, deadline))? {
+                Err(Error::Interrupted { .. }) => {
+                    py.check_signals().inspect_err(|_| self.line.forget_ping(id))?;
+                }
+                Err(error) => return Err(error::to_python(py, error)),
+                Ok(round_trip) => return Ok(round_trip.as_secs_f64()),
+            }
+        }
+    }
+
+    /// Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
+    ///
+    /// Args:
+    ///     data: `str` or bytes-like, at most 125 bytes. Default: empty.
+    ///
+    /// Raises:
+    ///     ConnectionClosed: the connection is closed.
+    ///     ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+    #[pyo3(signature = (data=None), text_signature = "($self, data=b'')")]
+    fn pong(&self, py: Python<'_>, data: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let data = data.map(|data| Data::of("data", data)).transpose()?;
+        let payload = data.as_ref().map(Data::payload).transpose()?.unwrap_or(b"");
+        resume(py, &self.line, || self.line.pong(payload))
+    }
+
+    /// Close the connection: the closing handshake (RFC 6455 §7), within `close_timeout`.
+    ///
+    /// Messages that came before can still be received. Closing again waits for the same end. A
+    /// thread that is in `recv` meanwhile gets `ConnectionClosed`.
+    ///
+    /// Args:
+    ///     code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
+    ///     reason: a text for people, at most 123 bytes in UTF-8. Default: "".
+    ///
+    /// Raises:
+    ///     ProtocolError: the code may not be sent, or the reason is too long. Nothing is sent.
+    ///     ConnectionClosedError: in a forked child, which cannot close its parent's connection.
+    #[pyo3(signature = (code=None, reason=""), text_signature = "($self, code=1000, reason='')")]
+    fn close(&self, py: Python<'_>, code: Option<&Bound<'_, PyAny>>, reason: &str) -> PyResult<()> {
+        let code = code.map_or(Ok(1000), |code| close_code(code))?;
+        resume(py, &self.line, || self.line.close(code, reason))
+    }
+
+    /// Wait until the connection is closed, by whomever.
+    ///
+    /// Messages that come meanwhile are kept, up to `max_queue` of them: if the peer sends more and
+    /// nobody receives, its close cannot be seen.
+    ///
+    /// Args:
+    ///     timeout: seconds to wait; None waits for ever, 0 only looks. Default: None.
+    ///
+    /// Returns:
+    ///     Whether it is closed.
+    #[pyo3(signature = (timeout=None))]
+    fn wait_closed(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let deadline = deadline(timeout)?;
+        resume(py, &self.line, || self.line.wait_closed(deadline))
+    }
+
+    /// End the connection at once, with code 1001 and without waiting for the peer.
+    fn abandon(&self) {
+        self.line.abandon();
+    }
+
+    /// Return the socket's descriptor, to look at and not to read from or write to.
+    ///
+    /// Returns:
+    ///     The descriptor; -1 once the connection is closed, as sockets do.
+    fn fileno(&self) -> i32 {
+        self.line.raw_fd().unwrap_or(-1)
+    }
+
+    // What is known of it.
+
+    /// Whether the connection has ended, by either side and for any cause.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.line.is_closed()
+    }
+
+    /// The subprotocol that was agreed on; None if there is none.
+    #[getter]
+    fn subprotocol(&self) -> Option<&str> {
+        self.line.subprotocol()
+    }
+
+    /// Our address, as `socket.getsockname` gives it. Still known when the connection is closed.
+    #[getter]
+    fn local_address<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        address(py, self.line.local_address())
+    }
+
+    /// The peer's address, as `socket.getpeername` gives it. Still known when the connection is closed.
+    #[getter]
+    fn remote_address<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        address(py, self.line.remote_address())
+    }
+
+    /// The code that the peer closed with: 1005 if it gave none, 1006 if the connection ended without
+    /// a close frame of the peer's. None before the end.
+    #[getter]
+    fn close_code(&self) -> Option<u16> {
+        let closed = self.line.how_closed()?;
+        Some(closed.received().map_or(1006, |close| close.code().into()))
+    }
+
+    /// The reason that the peer closed with; empty if it gave none. None before the end.
+    #[getter]
+    fn close_reason(&self) -> Option<String> {
+        let closed = self.line.how_closed()?;
+        Some(closed.received().map_or("", |close| close.reason()).to_owned())
+    }
+
+    /// The round trip of the latest ping that was answered, in seconds; 0 before the first. Keepalive
+    /// pings count too.
+    #[getter]
+    fn latency(&self) -> f64 {
+        self.line.latency().as_secs_f64()
+    }
+
+    /// The seconds that closing may take, after which the line is cut; None is no limit. Setting it
+    /// has no effect on a close that has begun.
+    #[getter]
+    fn close_timeout(&self) -> Option<f64> {
+        self.line.close_timeout().map(|timeout| timeout.as_secs_f64())
+    }
+
+    #[setter]
+    fn set_close_timeout(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        // The same check, with the same text, as for the argument of `connect`.
+        let options = [("none", "waiting for ever")].into_py_dict(py)?;
+        let arguments = ("close_timeout", seconds);
+        let check = py.import("openline._arguments")?.getattr("seconds")?;
+        let seconds: Option<f64> = check.call(arguments, Some(&options))?.extract()?;
+        self.line.set_close_timeout(limit(seconds));
+        Ok(())
+    }
+
+    /// The state as the number of `openline.State`: 1 open, 2 closing, 3 closed.
+    #[getter]
+    fn state_number(&self) -> u8 {
+        match self.line.state() {
+            State::Open => 1,
+            State::Closing => 2,
+            State::Closed => 3,
+        }
+    }
+
+    /// The request of the opening handshake: path, and headers as pairs.
+    #[getter]
+    fn handshake_request(&self) -> (&str, Vec<(&str, &str)>) {
+        request_parts(self.line.request())
+    }
+
+    /// The response of the opening handshake: status, reason phrase, headers as pairs, and body.
+    #[getter]
+    fn handshake_response<'py>(
+        &'py self,
+        py: Python<'py>,
+    ) -> (u16, &'py str, Vec<(&'py str, &'py str)>, Bound<'py, PyBytes>) {
+        let response = self.line.response();
+        let headers = error::header_pairs(&response.headers);
+        let body = PyBytes::new(py, &response.body);
+        (response.status_code, &response.reason_phrase, headers, body)
+    }
+}
+
+/// A handshake's request as the Python layer takes it.
+pub(crate) fn request_parts(request: &Request) -> (&str, Vec<(&str, &str)>) {
+    (&request.path, error::header_pairs(&request.headers))
+}
+
+/// An address as Python's `socket` gives it.
+pub(crate) fn address<'py>(py: Python<'py>, address: &Address) -> PyResult<Bound<'py, PyAny>> {
+    match address {
+        Address::Tcp(SocketAddr::V4(address)) => {
+            Ok((address.ip().to_string(), address.port()).into_pyobject(py)?.into_any())
+        }
+        Address::Tcp(SocketAddr::V6(address)) => {
+            let ip = address.ip().to_string();
+            let parts = (ip, address.port(), address.flowinfo(), address.scope_id());
+            Ok(parts.into_pyobject(py)?.into_any())
+        }
+        // Linux's abstract addresses are not paths, and start with NUL.
+        Address::Unix(path) if path.as_os_str().as_bytes().starts_with(b"\0") => {
+            Ok(PyBytes::new(py, path.as_os_str().as_bytes()).into_any())
+        }
+        Address::Unix(path) => Ok(OsString::from(path).into_pyobject(py)?.into_any()),
+        other => Ok(other.to_string().into_pyobject(py)?.into_any()),
+    }
+}
+
+/// The code for a Close frame. What is no u16 cannot be one, as other numbers that may not be sent.
+fn close_code(code: &Bound<'_, PyAny>) -> PyResult<u16> {
+    let py = code.py();
+    code.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(py) {
+            let text =
+                format!("close code {code} may not be sent; use 1000-1003, 1007-1014 or 3000-4999");
+            return error::protocol_error(py, text);
+        }
+        match code.get_type().name() {
+            Ok(kind) if error.is_instance_of::<PyTypeError>(py) => {
+                PyTypeError::new_err(format!("code must be int, not {kind}"))
+            }
+            _ => error,
+        }
+    })
+}
+
+/// How many messages `recv_many` may give.
+fn count(max: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let py = max.py();
+    match max.extract::<isize>() {
+        Ok(number) if number >= 1 => Ok(number.unsigned_abs()),
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) && max.gt(0)? => Ok(usize::MAX),
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            let kind = max.get_type().name()?;
+            Err(PyTypeError::new_err(format!("max must be int or None, not {kind}")))
+        }
+        Ok(_) => Err(PyValueError::new_err(format!("max must be at least 1, not {max}"))),
+        Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+            Err(PyValueError::new_err(format!("max must be at least 1, not {max}")))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,200 @@
+//! The engine's errors as the exceptions of `openline.exceptions`, one to one.
+
+use std::io;
+
+use openline::handshake::{HandshakeError, MessageFault};
+use openline::http::Headers;
+use openline::{Cause, CloseFrame, Closed, ConnectError, Error, ProtocolError, rustls};
+use pyo3::exceptions::{
+    PyEOFError, PyInterruptedError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
+};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyTuple};
+
+/// The exception for an error of the engine.
+pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
+    // What goes wrong while an exception is made is an exception too.
+    translate(py, error).unwrap_or_else(|error| error)
+}
+
+/// Whether an exception is a `ConnectionClosed`, of either kind.
+pub(crate) fn is_connection_closed(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
+    Ok(error.is_instance(py, &exceptions(py)?.getattr("ConnectionClosed")?))
+}
+
+/// A `ProtocolError` that the engine's types cannot express.
+pub(crate) fn protocol_error(py: Python<'_>, text: String) -> PyErr {
+    make(py, "ProtocolError", (text,)).unwrap_or_else(|error| error)
+}
+
+/// An `ssl.SSLError`.
+pub(crate) fn tls_error(py: Python<'_>, text: String, is_verification: bool) -> PyErr {
+    make(py, "_tls_error", (text, is_verification)).unwrap_or_else(|error| error)
+}
+
+/// The `OSError` of the subclass that Python has for the error's number.
+pub(crate) fn os_error(py: Python<'_>, error: &io::Error, what: Option<&str>) -> PyErr {
+    let text = without_number(error.to_string(), error.raw_os_error());
+    let text = what.map_or(text.clone(), |what| format!("{what}: {text}"));
+    if let Some(number) = error.raw_os_error() {
+        return PyOSError::new_err((number, text));
+    }
+    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        return tls_error(py, text, false);
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => PyEOFError::new_err(text),
+        _ => PyOSError::new_err(text),
+    }
+}
+
+/// A handshake's headers as the Python layer takes them.
+pub(crate) fn header_pairs(headers: &Headers) -> Vec<(&str, &str)> {
+    headers.iter().collect()
+}
+
+fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
+    let text = error.to_string();
+    Ok(match error {
+        Error::Argument(_) | Error::BufferTooSmall { .. } => PyValueError::new_err(text),
+        Error::Closed(closed) => connection_closed(py, &closed)?,
+        Error::Concurrency(_) => make(py, "ConcurrencyError", (text,))?,
+        Error::Connect(error) => cannot_connect(py, &error)?,
+        Error::Forked => {
+            // A loop that connects again after a ConnectionClosed does what is right here.
+            let error = make(py, "ConnectionClosedError", (py.None(), py.None(), py.None()))?;
+            error.set_cause(py, Some(PyRuntimeError::new_err(text)));
+            error
+        }
+        Error::Handshake(error) => handshake_failed(py, &error)?,
+        Error::Interrupted { .. } => PyInterruptedError::new_err(text),
+        Error::InvalidUri(error) => make(py, "InvalidURI", (error.uri, error.reason))?,
+        Error::Protocol(_) => make(py, "ProtocolError", (text,))?,
+        Error::Timeout { .. } => PyTimeoutError::new_err(text),
+        Error::Tls(error) => tls_error(py, text, error.is_verification()),
+        _ => PyRuntimeError::new_err(text),
+    })
+}
+
+fn connection_closed(py: Python<'_>, closed: &Closed) -> PyResult<PyErr> {
+    let name = if closed.is_ok() { "ConnectionClosedOK" } else { "ConnectionClosedError" };
+    let received = close_frame(py, closed.received())?;
+    let sent = close_frame(py, closed.sent())?;
+    let error = make(py, name, (received, sent, closed.received_first()))?;
+    if let Some(cause) = closed.cause() {
+        error.set_cause(py, Some(cause_of(py, cause)?));
+    }
+    Ok(error)
+}
+
+fn close_frame<'py>(
+    py: Python<'py>,
+    close: Option<&CloseFrame>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(close) = close else { return Ok(None) };
+    let class = py.import("openline.frames")?.getattr("Close")?;
+    class.call1((u16::from(close.code()), close.reason())).map(Some)
+}
+
+fn cause_of(py: Python<'_>, cause: &Cause) -> PyResult<PyErr> {
+    let text = cause.to_string();
+    Ok(match cause {
+        Cause::BrokenOff => PyRuntimeError::new_err(text),
+        Cause::CloseTimeout | Cause::PingTimeout => PyTimeoutError::new_err(text),
+        Cause::Eof => PyEOFError::new_err(text),
+        Cause::Io(error) => os_error(py, error, None),
+        Cause::Protocol(error) => protocol_cause(py, error)?,
+        _ => PyRuntimeError::new_err(text),
+    })
+}
+
+/// What of the peer broke the protocol or a limit.
+fn protocol_cause(py: Python<'_>, error: &ProtocolError) -> PyResult<PyErr> {
+    let text = error.to_string();
+    match error {
+        ProtocolError::MessageTooBig { size, limit }
+        | ProtocolError::FragmentTooBig { size, limit } => {
+            let error = make(py, "PayloadTooBig", (*size, *limit))?;
+            // The text that tells the way out, beside the sizes for programs.
+            error.value(py).setattr("message", text)?;
+            Ok(error)
+        }
+        ProtocolError::TooManyFragments { limit } => make(py, "TooManyFragments", (*limit,)),
+        _ => make(py, "ProtocolError", (text,)),
+    }
+}
+
+fn cannot_connect(py: Python<'_>, error: &ConnectError) -> PyResult<PyErr> {
+    let is_resolution = error.is_resolution();
+    // The resolver's errors have numbers of their own, which the standard library does not tell.
+    let number = error.io_error().and_then(io::Error::raw_os_error).filter(|_| !is_resolution);
+    let mut text = error.to_string();
+    for (_, attempt) in error.attempts() {
+        text = without_number(text, attempt.raw_os_error());
+    }
+    make(py, "_connect_error", (number, text, if is_resolution { "dns" } else { "tcp" }))
+}
+
+/// Rust writes the error's number behind its text, where Python has it in front.
+fn without_number(text: String, number: Option<i32>) -> String {
+    number.map_or(text.clone(), |number| text.replace(&format!(" (os error {number})"), ""))
+}
+
+fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
+    let text = error.to_string();
+    match error {
+        HandshakeError::HeaderLineTooLong { .. } => make(py, "HeaderLineTooLong", (text,)),
+        HandshakeError::InvalidField(_) => Ok(PyValueError::new_err(text)),
+        HandshakeError::InvalidHeader { name, value } => make(py, "InvalidHeader", (name, value)),
+        HandshakeError::InvalidHeaderFormat { name, error, header, position } => {
+            make(py, "InvalidHeaderFormat", (name, error, header, *position))
+        }
+        HandshakeError::InvalidHeaderValue { name, value } => {
+            make(py, "InvalidHeaderValue", (name, value))
+        }
+        HandshakeError::InvalidMessage { fault, .. } => {
+            let cause = match fault {
+                MessageFault::Eof(text) => PyEOFError::new_err(text.clone()),
+                MessageFault::Limit(limit) => handshake_failed(py, limit)?,
+                fault => PyValueError::new_err(fault.to_string()),
+            };
+            let error = make(py, "InvalidMessage", (text,))?;
+            error.set_cause(py, Some(cause));
+            Ok(error)
+        }
+        HandshakeError::InvalidMethod(method) => make(py, "InvalidMethod", (method,)),
+        HandshakeError::InvalidOrigin(origin) => make(py, "InvalidOrigin", (origin,)),
+        HandshakeError::InvalidProtocol(version) => make(py, "InvalidProtocol", (version,)),
+        HandshakeError::InvalidStatus(response) => {
+            let headers = header_pairs(&response.headers);
+            let body = PyBytes::new(py, &response.body);
+            let parts = (response.status_code, &response.reason_phrase, headers, body);
+            make(py, "_invalid_status", parts)
+        }
+        HandshakeError::InvalidUpgrade { name, value } => make(py, "InvalidUpgrade", (name, value)),
+        HandshakeError::NegotiationError(_) => make(py, "NegotiationError", (text,)),
+        HandshakeError::RequestLineTooLong { .. } => make(py, "RequestLineTooLong", (text,)),
+        HandshakeError::SecurityError(_) => make(py, "SecurityError", (text,)),
+        HandshakeError::StatusLineTooLong { .. } => make(py, "StatusLineTooLong", (text,)),
+        HandshakeError::TooManyHeaders { .. } => make(py, "TooManyHeaders", (text,)),
+        _ => make(py, "InvalidHandshake", (text,)),
+    }
+}
+
+/// Calls a class or function of `openline.exceptions`.
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyResult<PyErr> {
+    let arguments = arguments.into_pyobject(py)?;
+    Ok(PyErr::from_value(exceptions(py)?.getattr(name)?.call1(arguments)?))
+}
+
+/// `openline.exceptions`, imported when it is first needed: the package imports this module first.
+fn exceptions(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let import = || py.import("openline.exceptions").map(Bound::unbind);
+    Ok(EXCEPTIONS.get_or_try_init(py, import)?.bind(py))
+}

@@ -1,0 +1,94 @@
+//! `recv_streaming`: an iterator over the fragments of one message.
+
+use std::sync::Mutex;
+
+use openline::{Connection, Deadline, Error, FragmentReceiver, Message};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::convert;
+use crate::error;
+use crate::receive::Decode;
+use crate::wait::resume;
+
+/// The fragments of one message, as they come in; made by `recv_streaming`.
+///
+/// Dropped before the end, it skips the rest of the message.
+#[pyclass(frozen, module = "openline._openline")]
+pub(crate) struct FragmentIterator {
+    connection: Connection,
+    decode: Decode,
+    reader: Mutex<Reader>,
+}
+
+struct Reader {
+    fragments: FragmentReceiver,
+    /// The start of a character whose end is in the next fragment, when binary ones are decoded.
+    carry: Vec<u8>,
+}
+
+impl FragmentIterator {
+    pub(crate) fn new(
+        py: Python<'_>,
+        connection: &Connection,
+        decode: Decode,
+    ) -> PyResult<FragmentIterator> {
+        let fragments = connection.recv_streaming().map_err(|error| error::to_python(py, error))?;
+        let reader = Mutex::new(Reader { fragments, carry: Vec::new() });
+        Ok(FragmentIterator { connection: connection.clone(), decode, reader })
+    }
+}
+
+#[pymethods]
+impl FragmentIterator {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    /// Wait for the next fragment.
+    ///
+    /// Raises:
+    ///     ConcurrencyError: another thread waits for it.
+    ///     ConnectionClosed: the connection ended before the message did.
+    ///     UnicodeDecodeError: with `decode=True`, the bytes are not UTF-8.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // Waiting for this lock while attached could block the thread that has it, so nobody waits.
+        let Ok(mut reader) = self.reader.try_lock() else {
+            let text = "cannot receive fragments while another thread is already receiving them";
+            return Err(error::to_python(py, Error::Concurrency(text)));
+        };
+        let Reader { fragments, carry } = &mut *reader;
+        match resume(py, &self.connection, || fragments.next_timeout(Deadline::NEVER))? {
+            Some(fragment) => self.to_python(py, carry, fragment).map(Some),
+            None if carry.is_empty() => Ok(None),
+            // The message ended within a character, which is an error.
+            None => convert::to_str(py, &std::mem::take(carry)).map(Some),
+        }
+    }
+}
+
+impl FragmentIterator {
+    fn to_python<'py>(
+        &self,
+        py: Python<'py>,
+        carry: &mut Vec<u8>,
+        fragment: Message,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match (self.decode, fragment) {
+            (Decode::ByKind | Decode::Always, Message::Text(text)) => {
+                convert::to_str(py, text.as_bytes())
+            }
+            (Decode::Always, Message::Binary(bytes)) => {
+                carry.extend_from_slice(&bytes);
+                let end = match std::str::from_utf8(carry) {
+                    // A character may go on in the next fragment, unless it is wrong already.
+                    Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                    _ => carry.len(),
+                };
+                let rest = carry.split_off(end);
+                convert::to_str(py, &std::mem::replace(carry, rest))
+            }
+            (_, fragment) => Ok(PyBytes::new(py, &fragment.into_bytes()).into_any()),
+        }
+    }
+}

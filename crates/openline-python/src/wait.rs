@@ -1,0 +1,41 @@
+//! Calls that may wait: detached from the interpreter, and interrupted by signals.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use openline::{Connection, Error};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::error;
+
+/// Runs a call that may wait, detached. When a signal cuts the wait, the engine returns with all its
+/// locks released; the signal's handler runs here, in Python, and if it raises nothing the call goes
+/// on. `call` has its deadline, so it is the same one each time (PEP 475).
+pub(crate) fn resume<T: Send>(
+    py: Python<'_>,
+    connection: &Connection,
+    mut call: impl FnMut() -> openline::Result<T> + Send,
+) -> PyResult<T> {
+    loop {
+        match once(py, connection, &mut call)? {
+            Err(Error::Interrupted { .. }) => py.check_signals()?,
+            outcome => return outcome.map_err(|error| error::to_python(py, error)),
+        }
+    }
+}
+
+/// Runs a call that may wait, once, detached. A panic, which is a bug, becomes an `Exception` as
+/// others and ends the connection: what state it is in is not known then.
+pub(crate) fn once<T: Send>(
+    py: Python<'_>,
+    connection: &Connection,
+    call: impl FnOnce() -> T + Send,
+) -> PyResult<T> {
+    py.detach(|| catch_unwind(AssertUnwindSafe(call))).map_err(|panic| {
+        connection.abandon();
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("no message");
+        PyRuntimeError::new_err(format!("bug in openline, the connection is abandoned: {text}"))
+    })
+}

@@ -1,0 +1,13 @@
+//! Connections over real sockets: against a scripted peer, whose every byte a test decides, and
+//! against this crate's own server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod closing;
+mod dialling;
+mod driver;
+mod peer;
+mod receiving;
+mod sending;
+mod serving;
+mod tls;
