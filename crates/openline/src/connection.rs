@@ -495,7 +495,7 @@ impl Connection {
 
     /// The socket's descriptor, to look at; `None` once the connection is closed.
     pub fn raw_fd(&self) -> Option<RawFd> {
-        self.line.transport().map(|transport| transport.source().as_raw_fd())
+        self.line.transport().and_then(|transport| transport.source().map(|fd| fd.as_raw_fd()))
     }
 
     fn receiving(&self) -> Result<Receiving<'_>> {

@@ -1,7 +1,7 @@
 //! Which process this is. After `fork` the child has copies of the parent's connections and none of
 //! its threads; touching one would write into the parent's stream.
 
-use crate::sync::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The process in which a connection or a driver was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

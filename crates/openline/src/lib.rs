@@ -34,6 +34,8 @@ mod error;
 mod fork;
 mod keys;
 mod line;
+#[cfg(all(test, feature = "model"))]
+mod model;
 mod read;
 mod server;
 mod status;

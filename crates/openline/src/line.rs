@@ -74,6 +74,11 @@ pub(crate) struct Line {
     // Write state.
     pub(crate) write: Mutex<WriteHalf>,
     pub(crate) control: PendingControl,
+    /// Whether a thread is between two fragments of a message: others must wait with theirs. Changed
+    /// by the holder of the right to write.
+    pub(crate) in_fragments: AtomicBool,
+    /// Whether our Close frame is with the kernel.
+    pub(crate) is_close_sent: AtomicBool,
 
     // Shared state.
     pub(crate) bell: Bell,
@@ -105,6 +110,8 @@ impl Line {
             paused: AtomicBool::new(false),
             write: Mutex::new(WriteHalf::new(transport.clone(), role)),
             control: PendingControl::default(),
+            in_fragments: AtomicBool::new(false),
+            is_close_sent: AtomicBool::new(false),
             bell: Bell::new(Status::new(keepalive)),
             state: AtomicU8::new(State::Open as u8),
             close_timeout: Mutex::new(settings.close_timeout),
@@ -182,7 +189,7 @@ impl Line {
                 self.control.close(answer);
                 self.flush_control();
             }
-            None => self.after_close_frame(),
+            None => self.end_stream_if_done(),
         }
         self.bell.ring();
     }
@@ -247,15 +254,15 @@ impl Line {
         self.bell.ring();
     }
 
-    /// The Close frame went out, or the peer's came after it. RFC 6455 §7.1.1: the server ends the
-    /// stream first; the client waits for that.
-    pub(crate) fn after_close_frame(&self) {
-        if self.role == Role::Server && self.bell.status().closing.is_complete() {
-            let is_sent =
-                try_lock(&self.write).is_some_and(|half| half.is_closed && half.is_flushed());
-            if is_sent && let Some(transport) = self.transport() {
-                transport.shutdown(Shutdown::Write);
-            }
+    /// Ends our side of the stream once both Close frames went their way. RFC 6455 §7.1.1: the
+    /// server ends it first; a client waits for that.
+    pub(crate) fn end_stream_if_done(&self) {
+        if self.role == Role::Server
+            && self.is_close_sent.load(Ordering::Relaxed)
+            && self.bell.status().closing.is_complete()
+            && let Some(transport) = self.transport()
+        {
+            transport.shutdown(Shutdown::Write);
         }
     }
 
@@ -505,19 +512,10 @@ impl Line {
         }
     }
 
-    /// Writes what a full socket did not take; whether some is still left.
-    pub(crate) fn on_writable(&self) -> bool {
-        let Some(mut half) = try_lock(&self.write) else { return false };
-        let outcome = half.try_flush();
-        drop(half);
-        self.bell.ring_after_unlock();
-        match outcome {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
-            Err(error) => self.lose(error),
-            Ok(()) => self.after_close_frame(),
-        }
+    /// Writes what a full socket did not take. If some is still left, the driver is told again.
+    pub(crate) fn on_writable(&self) {
+        // Whoever writes now sees to it.
         self.flush_control();
-        false
     }
 
     /// Lets the connection go without a wait: a Close frame if there is room for one, then the end.

@@ -59,10 +59,12 @@ pub struct Server {
 struct Options {
     subprotocols: Vec<String>,
     tls: Option<Arc<ServerConfig>>,
-    on_request: Option<Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>>,
+    on_request: Option<OnRequest>,
     open_timeout: Option<Duration>,
     settings: Settings,
 }
+
+type OnRequest = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 #[derive(Debug)]
 enum Listener {

@@ -98,7 +98,8 @@ impl Driver {
         Ok(driver)
     }
 
-    fn new() -> io::Result<Driver> {
+    /// A driver without its thread.
+    pub(crate) fn new() -> io::Result<Driver> {
         let poller = Poller::new()?;
         Ok(Driver { poller, inbox: Mutex::default(), tick: AtomicU32::new(USED_TICKS) })
     }
@@ -106,6 +107,12 @@ impl Driver {
     /// The current tick: a load, no clock.
     pub(crate) fn tick(&self) -> u32 {
         self.tick.load(Ordering::Relaxed)
+    }
+
+    /// Counts a tick, in place of the thread.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn tick_for_model(&self) {
+        self.tick.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Serves the line from now on, until it is dropped.
@@ -213,7 +220,8 @@ struct Entry {
 }
 
 /// What a connection needs after it was served.
-enum Next {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
     /// Somebody uses it, or its queue is full: look again at the next tick.
     Look,
     /// It is idle: watch it.
@@ -295,10 +303,9 @@ impl DriverThread {
         // The watch was for once: both directions are unwatched now.
         let watch = std::mem::replace(&mut entry.watch, UNWATCHED);
         let Some(line) = entry.line.upgrade() else { return self.forget(ready.id) };
-        if ready.writable && watch.writable {
-            entry.watch.writable = line.on_writable();
-        } else {
-            entry.watch.writable = watch.writable;
+        entry.watch.writable = watch.writable && !ready.writable;
+        if ready.writable {
+            line.on_writable();
         }
         if ready.readable && watch.readable {
             self.serve(ready.id);
@@ -405,7 +412,7 @@ impl DriverThread {
 
 impl Driver {
     /// Reads what nobody else reads.
-    fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
+    pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
         let Some(mut half) = try_lock(&line.read) else { return Next::Look };
         if self.tick().wrapping_sub(half.used_at) < USED_TICKS {
             return Next::Look;
@@ -419,10 +426,11 @@ impl Driver {
             transport.release_buffers();
         }
         drop(half);
+        line.bell.ring_after_unlock();
         if let Some(mut half) = try_lock(&line.write) {
             half.release_buffer();
+            line.leave_write(half);
         }
-        line.bell.ring_after_unlock();
         match drained {
             Drained::Empty => Next::Watch,
             Drained::Full => Next::Look,

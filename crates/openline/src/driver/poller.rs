@@ -45,7 +45,7 @@ impl Poller {
         id: usize,
         watch: Watch,
     ) -> io::Result<()> {
-        let source = transport.source();
+        let source = transport.source().ok_or(io::ErrorKind::Unsupported)?;
         // SAFETY: `Registration::remove` deletes every source that was added, and runs before the
         // line lets go of its transport, in `Line::on_end` and in `Drop for Line`.
         unsafe { self.0.add(&source, watch.event(id)) }
@@ -58,12 +58,15 @@ impl Poller {
         id: usize,
         watch: Watch,
     ) -> io::Result<()> {
-        self.0.modify(transport.source(), watch.event(id))
+        let source = transport.source().ok_or(io::ErrorKind::Unsupported)?;
+        self.0.modify(source, watch.event(id))
     }
 
     pub(super) fn deregister(&self, transport: &dyn Transport) {
-        // It fails only for a descriptor that is not registered, which is what is wanted.
-        let _ = self.0.delete(transport.source());
+        if let Some(source) = transport.source() {
+            // It fails only for a descriptor that is not registered, which is what is wanted.
+            let _ = self.0.delete(source);
+        }
     }
 
     /// Waits for readiness, a wake or the time-out; signals do not come to the driver.

@@ -59,8 +59,8 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// Gives back what memory an idle connection does not need.
     fn release_buffers(&self) {}
 
-    /// The descriptor to watch for readiness.
-    fn source(&self) -> BorrowedFd<'_>;
+    /// The descriptor to watch for readiness, if there is one.
+    fn source(&self) -> Option<BorrowedFd<'_>>;
 }
 
 /// What to wait for.

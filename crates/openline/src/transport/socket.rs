@@ -70,8 +70,8 @@ impl Transport for Socket {
         let _ = net::shutdown(&self.0, how);
     }
 
-    fn source(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    fn source(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
     }
 }
 

@@ -11,7 +11,7 @@ use rustls::Connection as Session;
 
 use super::{Interest, Readiness, Socket, Transport};
 use crate::deadline::Deadline;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, lock, try_lock};
 
 /// A TLS session over a socket.
 #[derive(Debug)]
@@ -89,6 +89,20 @@ impl Tls {
             }
             self.fetch(read)?;
         }
+    }
+
+    /// Whether a read would find something without the socket.
+    fn has_buffered(&self) -> bool {
+        // Whoever reads now has it, and finds what is there.
+        let Some(incoming) = try_lock(&self.incoming) else { return false };
+        if incoming.start < incoming.end {
+            return true;
+        }
+        drop(incoming);
+        // A fault shows in the read.
+        lock(&self.session)
+            .process_new_packets()
+            .map_or(true, |state| state.plaintext_bytes_to_read() > 0)
     }
 
     /// Feeds the session with ciphertext, from the socket if none is left. The bytes fed; 0 at the
@@ -169,7 +183,9 @@ impl Transport for Tls {
     }
 
     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
-        // Reads come after a `try_read` that found the session empty, so the socket tells.
+        if interest.reads() && self.has_buffered() {
+            return Ok(Readiness { readable: true, writable: false });
+        }
         self.socket.wait(interest, deadline)
     }
 
@@ -189,7 +205,7 @@ impl Transport for Tls {
         }
     }
 
-    fn source(&self) -> BorrowedFd<'_> {
+    fn source(&self) -> Option<BorrowedFd<'_>> {
         self.socket.source()
     }
 }

@@ -16,8 +16,6 @@ pub(crate) struct WriteHalf {
     pub(crate) transport: Option<Arc<dyn Transport>>,
     /// Whether the Close frame is in the buffer or gone: nothing may follow it.
     pub(crate) is_closed: bool,
-    /// Whether a thread is between two fragments of a message: others must wait with theirs.
-    pub(crate) is_in_fragments: bool,
     outbound: Outbound,
     keys: MaskKeys,
     /// Encoded frames; the first `written` bytes are gone.
@@ -32,7 +30,6 @@ impl WriteHalf {
         WriteHalf {
             transport: Some(transport),
             is_closed: false,
-            is_in_fragments: false,
             outbound: Outbound::new(role),
             keys: MaskKeys::new(),
             bytes: Vec::new(),

@@ -53,7 +53,7 @@ impl Line {
         let mut half = self.enter_write(turn, deadline)?;
         let outcome = self.write_frame(&mut half, kind, part, payload, deadline);
         if matches!(outcome, Ok(()) | Err((_, true))) {
-            half.is_in_fragments = part == Part::Fragment;
+            self.in_fragments.store(part == Part::Fragment, Ordering::Relaxed);
         }
         self.leave_write(half);
         outcome.map_err(|(stop, committed)| self.explain(stop, committed, deadline))
@@ -114,18 +114,23 @@ impl Line {
             // then looks for frames. The fences order each pair, so no frame is left by both.
             fence(Ordering::SeqCst);
             let Some(mut half) = try_lock(&self.write) else { return };
-            half.take_control(&self.control);
-            let outcome = half.try_flush();
-            let is_closed = half.is_closed && half.is_flushed();
+            // Frames are encoded only once what is before them is gone: a peer that floods us with
+            // pings and reads nothing fills no buffer.
+            let outcome = half.try_flush().and_then(|()| {
+                half.take_control(&self.control);
+                half.try_flush()
+            });
+            if outcome.is_ok() && half.is_closed {
+                self.is_close_sent.store(true, Ordering::Relaxed);
+            }
             drop(half);
             self.bell.ring_after_unlock();
             match outcome {
+                Ok(()) => self.end_stream_if_done(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.driver.flush_later(self);
+                    return self.driver.flush_later(self);
                 }
-                Err(error) => self.lose(error),
-                Ok(()) if is_closed => self.after_close_frame(),
-                Ok(()) => {}
+                Err(error) => return self.lose(error),
             }
             if !self.control.is_pending() {
                 return;
@@ -136,33 +141,30 @@ impl Line {
     /// Takes the right to write, once it is free.
     fn enter_write(&self, turn: Turn, deadline: Deadline) -> Result<MutexGuard<'_, WriteHalf>> {
         self.check_process()?;
-        let enter = || {
-            let half = try_lock(&self.write)?;
-            let waits = turn == Turn::Message && half.is_in_fragments && self.is_open();
-            (!waits).then_some(half)
-        };
+        let waits_for_fragments =
+            || turn == Turn::Message && self.in_fragments.load(Ordering::Relaxed) && self.is_open();
+        // Looked at before the lock is tried: a lock that is taken must be let go with care.
+        let enter = || if waits_for_fragments() { None } else { try_lock(&self.write) };
         let half = loop {
-            if let Some(half) = enter() {
-                break half;
+            match enter().or_else(|| self.bell.wait(deadline, |_| enter())) {
+                Some(half) if waits_for_fragments() => self.leave_write(half),
+                Some(half) => break half,
+                None if deadline.has_passed() => {
+                    return Err(Error::Timeout { during: Waiting::Send, committed: false });
+                }
+                None => self.interrupted(false)?,
             }
-            if let Some(half) = self.bell.wait(deadline, |_| enter()) {
-                break half;
-            }
-            if deadline.has_passed() {
-                return Err(Error::Timeout { during: Waiting::Send, committed: false });
-            }
-            self.interrupted(false)?;
         };
         if self.is_open() && !half.is_closed {
             return Ok(half);
         }
-        drop(half);
-        self.bell.ring_after_unlock();
+        self.leave_write(half);
         Err(self.closed_by(deadline))
     }
 
-    /// Lets the right to write go, and whoever waits for it know.
-    fn leave_write(&self, half: MutexGuard<'_, WriteHalf>) {
+    /// Lets the right to write go, and whoever waits for it know. Control frames that came meanwhile
+    /// are sent: who left them has relied on us.
+    pub(crate) fn leave_write(&self, half: MutexGuard<'_, WriteHalf>) {
         let is_behind = !half.is_flushed();
         drop(half);
         self.bell.ring_after_unlock();

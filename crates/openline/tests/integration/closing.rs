@@ -117,6 +117,7 @@ fn nothing_goes_out_after_close() {
         assert_eq!(peer.next(), Frame::Close(close(1000, "")));
         peer.send(b"\x89\x01p\x81\x01x");
         peer.send_close(&close(1000, ""));
+        peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(peer.next(), Frame::End);
     });
     line.close(1000, "").unwrap();

@@ -48,6 +48,7 @@ impl Peer {
         let (mut stream, _) = listener.accept().unwrap();
         // A test that waits in vain fails instead of hanging.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_nodelay(true).unwrap();
         let request = read_head(&mut stream);
         let key = request
             .lines()
