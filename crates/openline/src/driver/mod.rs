@@ -30,7 +30,7 @@ use crate::read::Drained;
 use crate::sync::{Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
 use crate::transport::Transport;
 
-use poller::{Poller, Ready, Watch};
+use poller::{Events, Poller, Ready, Watch};
 
 /// The shared side of the driver.
 #[derive(Debug)]
@@ -246,15 +246,15 @@ impl DriverThread {
     }
 
     fn run(mut self) {
-        let mut ready = Vec::new();
+        let mut events = poller::events();
         loop {
-            if let Err(error) = self.rest(&mut ready) {
+            if let Err(error) = self.rest(&mut events) {
                 // Without epoll nobody would serve idle connections. There is no way to go on, and
                 // a silent end would hang them; the kernel gives no such error to a valid epoll.
                 panic!("the driver cannot wait for its connections: {error}");
             }
-            for event in &ready {
-                self.on_ready(*event);
+            for ready in poller::ready(&events) {
+                self.on_ready(ready);
             }
             let commands = {
                 let mut inbox = lock(&self.driver.inbox);
@@ -276,7 +276,7 @@ impl DriverThread {
         }
     }
 
-    fn rest(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn rest(&mut self, events: &mut Events) -> io::Result<()> {
         let now = Instant::now();
         let mut timeout =
             self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
@@ -295,7 +295,7 @@ impl DriverThread {
                 timeout = Some(Duration::ZERO);
             }
         }
-        self.driver.poller.wait(ready, timeout)
+        self.driver.poller.wait(events, timeout)
     }
 
     fn on_ready(&mut self, ready: Ready) {

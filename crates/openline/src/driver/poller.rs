@@ -7,7 +7,9 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use polling::{Event, Events};
+use polling::Event;
+
+pub(super) use polling::Events;
 
 use crate::transport::Transport;
 
@@ -70,21 +72,28 @@ impl Poller {
     }
 
     /// Waits for readiness, a wake or the time-out; signals do not come to the driver.
-    pub(super) fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
-        ready.clear();
-        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
-        self.0.wait(&mut events, timeout)?;
-        ready.extend(events.iter().map(|event| Ready {
-            id: event.key,
-            readable: event.readable,
-            writable: event.writable,
-        }));
-        Ok(())
+    pub(super) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        events.clear();
+        self.0.wait(events, timeout).map(drop)
     }
 
     pub(super) fn wake(&self) -> io::Result<()> {
         self.0.notify()
     }
+}
+
+/// A list for [`Poller::wait`].
+pub(super) fn events() -> Events {
+    Events::with_capacity(EVENTS_AT_ONCE)
+}
+
+/// What [`Poller::wait`] found.
+pub(super) fn ready(events: &Events) -> impl Iterator<Item = Ready> {
+    events.iter().map(|event| Ready {
+        id: event.key,
+        readable: event.readable,
+        writable: event.writable,
+    })
 }
 
 impl Watch {

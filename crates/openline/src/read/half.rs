@@ -221,6 +221,9 @@ impl ReadHalf {
         debug_assert!(self.buffer.is_empty(), "the payload in the buffer comes first");
         let bytes = &mut partial.message.bytes;
         let start = bytes.len();
+        if start == 0 {
+            bytes.reserve(remaining.min(RESERVE_LEN));
+        }
         bytes.resize(start + remaining.min(READ_LEN), 0);
         let outcome = read(&mut bytes[start..]);
         bytes.truncate(start + outcome.as_ref().unwrap_or(&0));
@@ -345,6 +348,10 @@ pub(crate) enum Want {
 
 /// From here on a frame's payload is read to its place directly, not through the buffer.
 pub(crate) const LARGE_LEN: usize = READ_LEN;
+
+/// A header is only a claim: of a large message at most this much memory is reserved at once, and none
+/// of it is touched before its bytes come.
+const RESERVE_LEN: usize = 16 * 1024 * 1024;
 
 /// Bytes of messages that are kept after we sent Close. `max_queue` does not hold then, or the peer's
 /// Close behind them would never be read; what a peer sends beyond this, in spite of our Close, is

@@ -9,7 +9,7 @@ mod half;
 
 use std::io;
 
-use openline_proto::{Kind, Part};
+use openline_proto::{Kind, Part, State};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
@@ -123,8 +123,7 @@ impl Line {
             if outcome.is_ok() && half.is_closed {
                 self.is_close_sent.store(true, Ordering::Relaxed);
             }
-            drop(half);
-            self.bell.ring_after_unlock();
+            self.unlock_write(half);
             match outcome {
                 Ok(()) => self.end_stream_if_done(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -166,13 +165,23 @@ impl Line {
     /// are sent: who left them has relied on us.
     pub(crate) fn leave_write(&self, half: MutexGuard<'_, WriteHalf>) {
         let is_behind = !half.is_flushed();
-        drop(half);
-        self.bell.ring_after_unlock();
+        self.unlock_write(half);
         if is_behind {
             self.driver.flush_later(self);
         }
         if self.control.is_pending() {
             self.flush_control();
+        }
+    }
+
+    fn unlock_write(&self, half: MutexGuard<'_, WriteHalf>) {
+        drop(half);
+        self.bell.ring_after_unlock();
+        // Who ended the connection meanwhile could not take the transport out.
+        if self.state() == State::Closed
+            && let Some(mut half) = try_lock(&self.write)
+        {
+            half.end();
         }
     }
 
