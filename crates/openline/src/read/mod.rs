@@ -191,9 +191,15 @@ impl Line {
         deadline: Deadline,
         want: Want,
     ) -> Result<(MutexGuard<'_, ReadHalf>, Available)> {
-        self.check_process()?;
-        // Any other holder is a bystander, which does not block: this is short.
-        let mut half = lock(&self.read);
+        let free = try_lock(&self.read).filter(|_| self.process.seems_current());
+        let mut half = match free {
+            Some(half) => half,
+            None => {
+                self.check_process()?;
+                // Any other holder is a bystander, which does not block: this is short.
+                lock(&self.read)
+            }
+        };
         loop {
             if let Some(available) = self.understand(&mut half, want) {
                 return Ok((half, available));
@@ -222,6 +228,7 @@ impl Line {
 
     /// Reads more, waiting for it until `deadline`.
     fn fill(&self, half: &mut ReadHalf, deadline: Deadline) -> Result<()> {
+        self.check_process()?;
         let Some(transport) = half.transport.clone() else { return Err(self.closed()) };
         self.paused.store(false, Ordering::Relaxed);
         let outcome = if deadline == Deadline::NEVER {
