@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | in `recv` | blocks, with the right to read | control frames, if the right to write is free |
 //! | in `send` | what is there, while it waits for room | blocks, with the right to write |
-//! | in `ping`, `close`, `wait_closed` | what is there, when poll tells | as in `recv` |
+//! | in `ping`, `close`, `wait_closed` | one of them, what is there, when poll tells | as in `recv` |
 //! | the driver | what is there, when nobody else reads | what a full socket did not take |
 //!
-//! Lock order: nobody waits for a second half while holding one (`try_lock` only); the status and
-//! the pending control frames are leaves.
+//! Whoever neither reads nor is the one that polls waits at the bell.
+//!
+//! Lock order: nobody waits for a second half while holding one (`try_lock` only). The status comes
+//! after the halves, and the pending control frames after the status.
 
 use std::io;
 use std::net::Shutdown;
@@ -66,6 +68,9 @@ pub(crate) struct Line {
     pub(crate) read: Mutex<ReadHalf>,
     /// Whether a caller receives: a second one is refused.
     pub(crate) receiving: AtomicBool,
+    /// Whether a thread is on the lookout: the others leave the transport to it. Set with the read
+    /// half locked.
+    pub(crate) is_looked_out: AtomicBool,
     /// Changes with every read that brought bytes.
     pub(crate) life: AtomicU64,
     /// Whether we have stopped reading because the queue is full.
@@ -106,6 +111,7 @@ impl Line {
             registration: Registration::new(),
             read: Mutex::new(ReadHalf::new(transport.clone(), role, settings.limits, leftover)),
             receiving: AtomicBool::new(false),
+            is_looked_out: AtomicBool::new(false),
             life: AtomicU64::new(0),
             paused: AtomicBool::new(false),
             write: Mutex::new(WriteHalf::new(transport.clone(), role)),
@@ -378,9 +384,11 @@ impl Line {
             }
             let id = status.pings.sent(&payload, Instant::now());
             status.round_trips.insert(id, None);
+            // Under the lock, so that pings go out in the order of their numbers: a Pong answers
+            // those before it too.
+            self.control.push(Opcode::Ping, payload);
             id
         };
-        self.control.push(Opcode::Ping, payload);
         self.flush_control();
         Ok(id)
     }
@@ -422,51 +430,74 @@ impl Line {
         Ok(())
     }
 
-    /// Waits until `done` gives something, reading what comes meanwhile unless somebody else does.
+    /// Waits until `done` gives something: on the lookout for what comes, or at the bell while
+    /// somebody else reads or is.
     fn attend<T>(
         &self,
         deadline: Deadline,
         mut done: impl FnMut(&mut Status) -> Option<T>,
     ) -> Result<Option<T>> {
         self.check_process()?;
+        let mut lookout = self.try_lookout();
         loop {
-            let drained = try_lock(&self.read).map(|mut half| {
-                let drained = self.drain(&mut half);
-                self.leave_read(half);
-                drained
+            if let Some(lookout) = lookout.take()
+                && let Watched::Over(outcome) = self.look_out(&lookout, deadline, &mut done)?
+            {
+                return Ok(outcome);
+            }
+            let rung = self.bell.wait(deadline, |status| match done(status) {
+                Some(value) => Some(Ok(value)),
+                None => self.try_lookout().map(Err),
             });
-            if let Some(value) = done(&mut self.bell.status()) {
-                return Ok(Some(value));
-            }
-            if deadline.has_passed() {
-                return Ok(None);
-            }
-            match (drained, self.transport()) {
-                (Some(Drained::More), _) => {}
-                (Some(Drained::Empty), Some(transport)) => {
-                    match transport.wait(Interest::Read, deadline) {
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                            self.interrupted(false)?;
-                        }
-                        // A broken descriptor shows in the next drain.
-                        Err(_) | Ok(_) => {}
-                    }
-                }
-                // Somebody else reads, or there is no room or nothing more to be read.
-                (drained, _) => {
-                    let outcome = self.bell.wait(deadline, |status| match done(status) {
-                        Some(value) => Some(Some(value)),
-                        None if drained.is_none() => try_lock(&self.read).map(|_| None),
-                        None => None,
-                    });
-                    match outcome {
-                        Some(Some(value)) => return Ok(Some(value)),
-                        Some(None) => {}
-                        None => self.interrupted(false)?,
-                    }
-                }
+            match rung {
+                Some(Ok(value)) => return Ok(Some(value)),
+                Some(Err(free)) => lookout = Some(free),
+                None if deadline.has_passed() => return Ok(None),
+                None => self.interrupted(false)?,
             }
         }
+    }
+
+    /// Reads what comes until `done` gives something.
+    fn look_out<T>(
+        &self,
+        _lookout: &Lookout<'_>,
+        deadline: Deadline,
+        done: &mut impl FnMut(&mut Status) -> Option<T>,
+    ) -> Result<Watched<T>> {
+        loop {
+            let mut half = lock(&self.read);
+            let drained = self.drain(&mut half);
+            let transport = half.transport.clone();
+            self.leave_read(half);
+            if let Some(value) = done(&mut self.bell.status()) {
+                return Ok(Watched::Over(Some(value)));
+            }
+            if deadline.has_passed() {
+                return Ok(Watched::Over(None));
+            }
+            match (drained, transport) {
+                (Drained::More, _) => {}
+                (Drained::Empty, Some(transport)) => {
+                    if let Err(error) = transport.wait(Interest::Read, deadline)
+                        && error.kind() == io::ErrorKind::Interrupted
+                    {
+                        self.interrupted(false)?;
+                    }
+                    // Any other error shows in the next drain.
+                }
+                // There is no room, or nothing more to be read.
+                _ => return Ok(Watched::Nothing),
+            }
+        }
+    }
+
+    /// Becomes the one thread on the lookout: it polls without the right to read, so that buffered
+    /// messages can be taken meanwhile, and nobody else reads the transport until it is done. If
+    /// somebody did, what the lookout waits for might come without waking it.
+    fn try_lookout(&self) -> Option<Lookout<'_>> {
+        let _half = try_lock(&self.read)?;
+        (!self.is_looked_out.swap(true, Ordering::Relaxed)).then(|| Lookout(self))
     }
 
     // What the driver calls.
@@ -498,8 +529,11 @@ impl Line {
             // A ping that the peer's full buffer holds back need not be followed by more of them.
             Some(Due::Ping) if self.control.own_frames() < MAX_WAITING_PINGS => {
                 let payload = keys::random::<4>();
-                self.bell.status().pings.sent(&payload, now);
-                self.control.push(Opcode::Ping, payload.to_vec());
+                {
+                    let mut status = self.bell.status();
+                    status.pings.sent(&payload, now);
+                    self.control.push(Opcode::Ping, payload.to_vec());
+                }
                 self.flush_control();
             }
             Some(Due::Timeout) => {
@@ -527,6 +561,24 @@ impl Line {
             self.cut_and_drain();
         }
     }
+}
+
+/// The duty of the one thread that polls; see [`Line::try_lookout`].
+struct Lookout<'l>(&'l Line);
+
+impl Drop for Lookout<'_> {
+    fn drop(&mut self) {
+        self.0.is_looked_out.store(false, Ordering::Relaxed);
+        self.0.bell.ring_after_unlock();
+    }
+}
+
+/// How a time on the lookout ended.
+enum Watched<T> {
+    /// With this result of the wait; `None` at the deadline.
+    Over(Option<T>),
+    /// Nothing can be read now.
+    Nothing,
 }
 
 impl Drop for Line {

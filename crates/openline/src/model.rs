@@ -278,6 +278,37 @@ fn without_a_driver_a_pong_reaches_its_waiter_past_a_receiver_that_comes_and_goe
 }
 
 #[test]
+fn two_pings_that_are_answered_at_once_beside_receiver_and_driver() {
+    shuttle::check_random(
+        || {
+            let (line, peer) = open(1000, 8);
+            let driver = drive(&line);
+            let pinging: Vec<_> = (0..2_u8)
+                .map(|n| {
+                    let line = line.clone();
+                    thread::spawn(move || {
+                        let id = line.start_ping(Some(&[n])).unwrap();
+                        line.await_pong(id, Deadline::NEVER).unwrap();
+                    })
+                })
+                .collect();
+            let answering = thread::spawn(move || {
+                peer.take_frame();
+                let (_, last) = peer.take_frame();
+                peer.send(&[0x82, 1, b'a', 0x8a, 1, last[0], 0x82, 1, b'b']);
+                peer
+            });
+            assert_eq!(receive(&line).unwrap(), b"a");
+            pinging.into_iter().for_each(|thread| thread.join().unwrap());
+            assert_eq!(receive(&line).unwrap(), b"b");
+            answering.join().unwrap().end();
+            driver.join().unwrap();
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
 fn a_close_ends_every_call() {
     shuttle::check_random(
         || {

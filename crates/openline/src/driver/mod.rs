@@ -414,7 +414,8 @@ impl Driver {
     /// Reads what nobody else reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
         let Some(mut half) = try_lock(&line.read) else { return Next::Look };
-        if self.tick().wrapping_sub(half.used_at) < USED_TICKS {
+        let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
+        if is_used || line.is_looked_out.load(Ordering::Relaxed) {
             return Next::Look;
         }
         half.buffer.borrow(scratch);

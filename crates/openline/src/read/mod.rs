@@ -151,6 +151,15 @@ impl Line {
         self.leave_read(half);
     }
 
+    /// [`drain`](Line::drain)s, unless somebody else reads or is on the lookout.
+    pub(crate) fn try_drain(&self) -> Option<Drained> {
+        let mut half = try_lock(&self.read)?;
+        let is_free = !self.is_looked_out.load(Ordering::Relaxed);
+        let drained = is_free.then(|| self.drain(&mut half));
+        self.leave_read(half);
+        drained
+    }
+
     /// Reads what is there, without blocking and never more than the queue may hold.
     pub(crate) fn drain(&self, half: &mut ReadHalf) -> Drained {
         for _ in 0..DRAIN_READS {
@@ -204,10 +213,31 @@ impl Line {
             if let Some(available) = self.understand(&mut half, want) {
                 return Ok((half, available));
             }
-            if let Err(error) = self.fill(&mut half, deadline) {
+            if self.is_looked_out.load(Ordering::Relaxed) && half.transport.is_some() {
+                self.leave_read(half);
+                self.await_lookout(deadline, want)?;
+                half = lock(&self.read);
+            } else if let Err(error) = self.fill(&mut half, deadline) {
                 self.leave_read(half);
                 return Err(error);
             }
+        }
+    }
+
+    /// Waits until the thread on the lookout has read something, or left.
+    fn await_lookout(&self, deadline: Deadline, want: Want) -> Result<()> {
+        let rung = self.bell.wait(deadline, |_| {
+            let is_left = !self.is_looked_out.load(Ordering::Relaxed);
+            // A lock that is held is held by one who rings when it leaves.
+            let half = try_lock(&self.read);
+            let has_come =
+                half.is_some_and(|half| half.available(want).is_some() || half.transport.is_none());
+            (is_left || has_come).then_some(())
+        });
+        match rung {
+            Some(()) => Ok(()),
+            None if deadline.has_passed() => Err(timed_out()),
+            None => self.interrupted(false),
         }
     }
 

@@ -257,12 +257,7 @@ impl Line {
     /// Waits until the transport may take more, reading meanwhile unless somebody else does.
     fn await_room(&self, half: &WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
         let Some(transport) = &half.transport else { return Err(Stop::Over) };
-        let drained = try_lock(&self.read).map(|mut read| {
-            let drained = self.drain(&mut read);
-            self.leave_read(read);
-            drained
-        });
-        let (interest, until) = match drained {
+        let (interest, until) = match self.try_drain() {
             Some(Drained::Empty) => (Interest::ReadOrWrite, deadline),
             Some(Drained::More) => return Ok(()),
             // Somebody else reads, or the queue is full: look again soon.
