@@ -1,7 +1,5 @@
 //! The open line, as its users see it.
 
-use std::iter::FusedIterator;
-
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +11,11 @@ use crate::address::Address;
 use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Closed, Error, Result};
+use crate::fragments::{FragmentReceiver, FragmentSender};
 use crate::line::{Line, Settings};
-use crate::read::{Fragments, Payload, Want};
+use crate::messages::Messages;
+use crate::outgoing::Outgoing;
+use crate::read::{Payload, Want};
 use crate::sync::Ordering;
 use crate::transport::Transport;
 use crate::write::Turn;
@@ -42,7 +43,7 @@ use crate::write::Turn;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Connection {
-    line: Arc<Line>,
+    pub(crate) line: Arc<Line>,
     established: Arc<Established>,
 }
 
@@ -53,29 +54,6 @@ pub(crate) struct Established {
     pub(crate) request: Request,
     pub(crate) response: Response,
     pub(crate) subprotocol: Option<String>,
-}
-
-/// A message to send: borrowed text or bytes. Made from `&str`, `&String`, byte slices and
-/// [`&Message`](Message), so that `send` takes them as they are.
-#[derive(Clone, Copy, Debug)]
-pub struct Outgoing<'m> {
-    kind: Kind,
-    payload: &'m [u8],
-}
-
-impl<'m> Outgoing<'m> {
-    /// UTF-8 or bytes that are sent as the given kind. Text that is not UTF-8 would make the peer
-    /// fail the connection.
-    ///
-    /// ```
-    /// use openline::{Kind, Outgoing};
-    /// let json = br#"{"already": "encoded"}"#;
-    /// let message = Outgoing::new(Kind::Text, json);
-    /// # let _ = message;
-    /// ```
-    pub fn new(kind: Kind, payload: &'m [u8]) -> Outgoing<'m> {
-        Outgoing { kind, payload }
-    }
 }
 
 impl Connection {
@@ -152,7 +130,7 @@ impl Connection {
 
     /// Starts a message that is sent in fragments (RFC 6455 §5.4); see [`FragmentSender`].
     pub fn send_fragments(&self, kind: Kind) -> FragmentSender<'_> {
-        FragmentSender { connection: self, kind, has_begun: false, is_done: false }
+        FragmentSender::new(self, kind)
     }
 
     /// Waits until what a time-out or a signal cut is sent.
@@ -269,11 +247,7 @@ impl Connection {
     /// ```
     pub fn recv_streaming(&self) -> Result<FragmentReceiver> {
         self.start_receiving()?;
-        Ok(FragmentReceiver {
-            connection: self.clone(),
-            fragments: Fragments::default(),
-            is_over: false,
-        })
+        Ok(FragmentReceiver::new(self.clone()))
     }
 
     /// Takes a message that is there already, if there is one, without waiting for anything, and
@@ -344,7 +318,7 @@ impl Connection {
     /// An iterator over the messages that come. It ends when the connection closes as it should, and
     /// gives the error once when it closes otherwise.
     pub fn iter(&self) -> Messages<'_> {
-        Messages { connection: self, is_over: false }
+        Messages::new(self)
     }
 
     // Pings and the end.
@@ -519,217 +493,5 @@ struct Receiving<'c>(&'c Line);
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         self.0.receiving.store(false, Ordering::Release);
-    }
-}
-
-/// Iterates over the messages of a connection; made by [`Connection::iter`].
-///
-/// ```
-/// # fn main() -> openline::Result<()> {
-/// # let server = openline::testing::EchoServer::start()?;
-/// # let line = openline::connect(server.uri())?;
-/// line.send("one")?;
-/// for message in &line {
-///     assert_eq!(message?, "one".into());
-///     line.close(1000, "enough")?;
-/// }
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-pub struct Messages<'c> {
-    connection: &'c Connection,
-    is_over: bool,
-}
-
-impl Iterator for Messages<'_> {
-    type Item = Result<Message>;
-
-    fn next(&mut self) -> Option<Result<Message>> {
-        if self.is_over {
-            return None;
-        }
-        match self.connection.recv() {
-            Err(Error::Closed(closed)) => {
-                self.is_over = true;
-                (!closed.is_ok()).then_some(Err(Error::Closed(closed)))
-            }
-            outcome => Some(outcome),
-        }
-    }
-}
-
-impl FusedIterator for Messages<'_> {}
-
-impl<'c> IntoIterator for &'c Connection {
-    type Item = Result<Message>;
-    type IntoIter = Messages<'c>;
-
-    fn into_iter(self) -> Messages<'c> {
-        self.iter()
-    }
-}
-
-/// Receives one message fragment by fragment; made by [`Connection::recv_streaming`].
-#[derive(Debug)]
-pub struct FragmentReceiver {
-    connection: Connection,
-    fragments: Fragments,
-    is_over: bool,
-}
-
-impl FragmentReceiver {
-    /// The next fragment, giving up at a deadline; `None` after the last.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::recv_timeout`]; after a time-out it can go on.
-    pub fn next_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Option<Message>> {
-        let deadline = timeout.into();
-        while !self.is_over {
-            if let Some(fragment) = self.fragments.pop() {
-                return Ok(Some(fragment));
-            }
-            if self.fragments.is_complete {
-                self.leave();
-                break;
-            }
-            let line = &self.connection.line;
-            if let Err(error) = line.receive_fragments(&mut self.fragments, deadline) {
-                if matches!(error, Error::Closed(_) | Error::Forked) {
-                    self.leave();
-                }
-                return Err(error);
-            }
-        }
-        Ok(None)
-    }
-
-    fn leave(&mut self) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            self.connection.line.receiving.store(false, Ordering::Release);
-        }
-    }
-}
-
-impl Iterator for FragmentReceiver {
-    type Item = Result<Message>;
-
-    fn next(&mut self) -> Option<Result<Message>> {
-        self.next_timeout(Deadline::NEVER).transpose()
-    }
-}
-
-impl Drop for FragmentReceiver {
-    fn drop(&mut self) {
-        if !self.is_over && !self.fragments.is_complete && self.connection.line.process.is_current()
-        {
-            self.connection.line.skip_message();
-        }
-        self.leave();
-    }
-}
-
-/// Sends one message in fragments; made by [`Connection::send_fragments`]. Other messages wait until
-/// it is finished. Dropped before, it fails the connection with 1011: half a message cannot be taken
-/// back.
-///
-/// ```
-/// use openline::Kind;
-/// # fn main() -> openline::Result<()> {
-/// # let server = openline::testing::EchoServer::start()?;
-/// # let line = openline::connect(server.uri())?;
-/// let mut message = line.send_fragments(Kind::Text);
-/// for word in ["not ", "known ", "at once"] {
-///     message.send(word.as_bytes(), None::<std::time::Duration>)?;
-/// }
-/// message.finish(b"", None::<std::time::Duration>)?;
-/// assert_eq!(line.recv()?, "not known at once".into());
-/// # Ok(()) }
-/// ```
-#[derive(Debug)]
-pub struct FragmentSender<'c> {
-    connection: &'c Connection,
-    kind: Kind,
-    has_begun: bool,
-    is_done: bool,
-}
-
-impl FragmentSender<'_> {
-    /// Sends a fragment after which others come.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::send_timeout`]. Without `committed` the same fragment can be sent again; with
-    /// it, [`Connection::flush`] goes on with it.
-    pub fn send(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
-        self.send_part(Part::Fragment, fragment, timeout.into())
-    }
-
-    /// Sends the last fragment.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](FragmentSender::send).
-    pub fn finish(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
-        self.send_part(Part::Last, fragment, timeout.into())
-    }
-
-    fn send_part(&mut self, part: Part, fragment: &[u8], deadline: Deadline) -> Result<()> {
-        let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
-        let outcome = self.connection.line.send(turn, self.kind, part, fragment, deadline);
-        let is_committed = match &outcome {
-            Ok(()) => true,
-            Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => *committed,
-            Err(_) => false,
-        };
-        if is_committed {
-            self.has_begun = true;
-            self.is_done = part == Part::Last;
-        }
-        outcome
-    }
-}
-
-impl Drop for FragmentSender<'_> {
-    fn drop(&mut self) {
-        if self.has_begun && !self.is_done {
-            self.connection.line.break_off_message();
-        }
-    }
-}
-
-impl<'m> From<&'m str> for Outgoing<'m> {
-    fn from(text: &'m str) -> Outgoing<'m> {
-        Outgoing::new(Kind::Text, text.as_bytes())
-    }
-}
-
-impl<'m> From<&'m String> for Outgoing<'m> {
-    fn from(text: &'m String) -> Outgoing<'m> {
-        Outgoing::new(Kind::Text, text.as_bytes())
-    }
-}
-
-impl<'m> From<&'m [u8]> for Outgoing<'m> {
-    fn from(bytes: &'m [u8]) -> Outgoing<'m> {
-        Outgoing::new(Kind::Binary, bytes)
-    }
-}
-
-impl<'m, const N: usize> From<&'m [u8; N]> for Outgoing<'m> {
-    fn from(bytes: &'m [u8; N]) -> Outgoing<'m> {
-        Outgoing::new(Kind::Binary, bytes)
-    }
-}
-
-impl<'m> From<&'m Vec<u8>> for Outgoing<'m> {
-    fn from(bytes: &'m Vec<u8>) -> Outgoing<'m> {
-        Outgoing::new(Kind::Binary, bytes)
-    }
-}
-
-impl<'m> From<&'m Message> for Outgoing<'m> {
-    fn from(message: &'m Message) -> Outgoing<'m> {
-        Outgoing::new(message.kind(), message.as_bytes())
     }
 }

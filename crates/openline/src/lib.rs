@@ -32,10 +32,13 @@ mod dial;
 mod driver;
 mod error;
 mod fork;
+mod fragments;
 mod keys;
 mod line;
+mod messages;
 #[cfg(all(test, feature = "model"))]
 mod model;
+mod outgoing;
 mod read;
 mod server;
 mod status;
@@ -47,13 +50,16 @@ mod write;
 
 pub use address::Address;
 pub use client::{Client, connect};
-pub use connection::{Connection, FragmentReceiver, FragmentSender, Messages, Outgoing};
+pub use connection::Connection;
 pub use deadline::Deadline;
 pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
 pub use fork::notice_fork;
+pub use fragments::{FragmentReceiver, FragmentSender};
+pub use messages::Messages;
 pub use openline_proto::{
     CloseCode, CloseFrame, Kind, Message, ProtocolError, State, handshake, http,
 };
+pub use outgoing::Outgoing;
 pub use read::Payload;
 pub use rustls;
 pub use server::{RunningServer, Server};

@@ -78,6 +78,11 @@ impl Fragments {
         }
     }
 
+    /// Whether the last fragment was given out.
+    pub(crate) fn is_given_out(&self) -> bool {
+        self.is_complete && self.waiting.is_empty()
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Message> {
         self.waiting.pop_front()
     }

@@ -1,0 +1,148 @@
+//! One message in fragments, each way (RFC 6455 §5.4).
+
+use openline_proto::{Kind, Message, Part};
+
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::read::Fragments;
+use crate::sync::Ordering;
+use crate::write::Turn;
+
+/// Receives one message fragment by fragment; made by [`Connection::recv_streaming`].
+#[derive(Debug)]
+pub struct FragmentReceiver {
+    connection: Connection,
+    fragments: Fragments,
+    is_over: bool,
+}
+
+impl FragmentReceiver {
+    /// The right to receive is the connection's already.
+    pub(crate) fn new(connection: Connection) -> FragmentReceiver {
+        FragmentReceiver { connection, fragments: Fragments::default(), is_over: false }
+    }
+
+    /// The next fragment, giving up at a deadline; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::recv_timeout`]; after a time-out it can go on.
+    pub fn next_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Option<Message>> {
+        let deadline = timeout.into();
+        while !self.is_over {
+            let fragment = self.fragments.pop();
+            if self.fragments.is_given_out() {
+                self.leave();
+            }
+            if fragment.is_some() {
+                return Ok(fragment);
+            }
+            let line = &self.connection.line;
+            if let Err(error) = line.receive_fragments(&mut self.fragments, deadline) {
+                if matches!(error, Error::Closed(_) | Error::Forked) {
+                    self.leave();
+                }
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.connection.line.receiving.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Iterator for FragmentReceiver {
+    type Item = Result<Message>;
+
+    fn next(&mut self) -> Option<Result<Message>> {
+        self.next_timeout(Deadline::NEVER).transpose()
+    }
+}
+
+impl Drop for FragmentReceiver {
+    fn drop(&mut self) {
+        if !self.is_over && !self.fragments.is_complete && self.connection.line.process.is_current()
+        {
+            self.connection.line.skip_message();
+        }
+        self.leave();
+    }
+}
+
+/// Sends one message in fragments; made by [`Connection::send_fragments`]. Other messages wait until
+/// it is finished. Dropped before, it fails the connection with 1011: half a message cannot be taken
+/// back.
+///
+/// ```
+/// use openline::Kind;
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// let mut message = line.send_fragments(Kind::Text);
+/// for word in ["not ", "known ", "at once"] {
+///     message.send(word.as_bytes(), None::<std::time::Duration>)?;
+/// }
+/// message.finish(b"", None::<std::time::Duration>)?;
+/// assert_eq!(line.recv()?, "not known at once".into());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct FragmentSender<'c> {
+    connection: &'c Connection,
+    kind: Kind,
+    has_begun: bool,
+    is_done: bool,
+}
+
+impl FragmentSender<'_> {
+    pub(crate) fn new(connection: &Connection, kind: Kind) -> FragmentSender<'_> {
+        FragmentSender { connection, kind, has_begun: false, is_done: false }
+    }
+
+    /// Sends a fragment after which others come.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send_timeout`]. Without `committed` the same fragment can be sent again; with
+    /// it, [`Connection::flush`] goes on with it.
+    pub fn send(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
+        self.send_part(Part::Fragment, fragment, timeout.into())
+    }
+
+    /// Sends the last fragment.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](FragmentSender::send).
+    pub fn finish(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
+        self.send_part(Part::Last, fragment, timeout.into())
+    }
+
+    fn send_part(&mut self, part: Part, fragment: &[u8], deadline: Deadline) -> Result<()> {
+        let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
+        let outcome = self.connection.line.send(turn, self.kind, part, fragment, deadline);
+        let is_committed = match &outcome {
+            Ok(()) => true,
+            Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => *committed,
+            Err(_) => false,
+        };
+        if is_committed {
+            self.has_begun = true;
+            self.is_done = part == Part::Last;
+        }
+        outcome
+    }
+}
+
+impl Drop for FragmentSender<'_> {
+    fn drop(&mut self) {
+        if self.has_begun && !self.is_done {
+            self.connection.line.break_off_message();
+        }
+    }
+}
