@@ -301,6 +301,11 @@ impl Line {
         memory: &mut [u8],
         deadline: Deadline,
     ) -> Result<bool> {
+        if self.is_looked_out.load(Ordering::Relaxed) {
+            // To wait for the payload here would hold up whoever polls. It comes in pieces then.
+            half.keep_large(&[]);
+            return Ok(false);
+        }
         let Some(mut filled) = half.begin_large(memory) else { return Ok(false) };
         let mut accepted = 0;
         loop {

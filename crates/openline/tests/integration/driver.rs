@@ -196,3 +196,33 @@ fn a_thousand_idle_connections_are_served_by_one_thread() {
         assert!(matches!(peer.next(), Frame::Close(_)));
     }
 }
+
+#[test]
+fn a_ping_keeps_its_timeout_while_a_large_message_stalls() {
+    for pings_first in [false, true] {
+        let (line, mut peer) = open_with(Client::new().max_size(None));
+        let receiver = line.clone();
+        let pinging = pings_first.then(|| {
+            let line = line.clone();
+            let ping = line.start_ping(None).unwrap();
+            let thread = thread::spawn(move || line.await_pong(ping, Duration::from_millis(500)));
+            assert!(matches!(peer.next(), Frame::Ping(_)));
+            thread
+        });
+        peer.send(b"\x82\x7f\0\0\0\0\0\x10\0\0");
+        peer.send(&[7; 1000]);
+        let receiving = thread::spawn(move || {
+            let mut memory = vec![0; 1 << 20];
+            receiver.recv_into(&mut memory, LONG).map(|len| memory[..len].to_vec())
+        });
+        let start = Instant::now();
+        let outcome = match pinging {
+            Some(thread) => thread.join().unwrap(),
+            None => line.ping(None, Duration::from_millis(100)),
+        };
+        assert!(matches!(outcome, Err(Error::Timeout { .. })), "{outcome:?}");
+        assert!(start.elapsed() < Duration::from_secs(5));
+        peer.send(&[7; (1 << 20) - 1000]);
+        assert!(receiving.join().unwrap().unwrap() == [7; 1 << 20]);
+    }
+}
