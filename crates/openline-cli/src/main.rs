@@ -108,9 +108,6 @@ fn echo(address: &str) -> openline::Result<()> {
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
-    if let Error::Closed(closed) = error {
-        source = closed.cause().map(|cause| cause as _);
-    }
     while let Some(cause) = source {
         let cause_text = cause.to_string();
         if !text.contains(&cause_text) {

@@ -12,6 +12,14 @@ use std::fmt;
 use crate::error::ProtocolError;
 
 /// Why a connection is closed (RFC 6455 §7.4.1).
+///
+/// ```
+/// use openline_proto::CloseCode;
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// assert_eq!(u16::from(CloseCode::GOING_AWAY), 1001);
+/// assert_eq!(CloseCode::on_wire(1001)?, CloseCode::GOING_AWAY);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
 
@@ -67,6 +75,12 @@ impl CloseCode {
     }
 
     /// Whether the connection ended as it should: 1000, 1001 or no code at all.
+    ///
+    /// ```
+    /// use openline_proto::CloseCode;
+    /// assert!(CloseCode::NO_STATUS_RCVD.is_ok());
+    /// assert!(!CloseCode::PROTOCOL_ERROR.is_ok());
+    /// ```
     pub const fn is_ok(self) -> bool {
         matches!(
             self,
@@ -138,6 +152,15 @@ impl CloseFrame {
     ///
     /// A code that may not be sent (see [`CloseCode::on_wire`]), a reason over 123 bytes. The
     /// caller's fault.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ProtocolError};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let close = CloseFrame::new(4401, "log in first")?;
+    /// assert_eq!(close.to_string(), "4401 (private use) log in first");
+    /// assert_eq!(CloseFrame::new(1006, ""), Err(ProtocolError::InvalidCloseCode { code: 1006 }));
+    /// # Ok(()) }
+    /// ```
     pub fn new(code: u16, reason: impl Into<String>) -> Result<CloseFrame, ProtocolError> {
         let reason = reason.into();
         if reason.len() > CloseFrame::MAX_REASON_LEN {
@@ -147,12 +170,29 @@ impl CloseFrame {
     }
 
     /// A Close frame without code and reason.
+    ///
+    /// ```
+    /// use openline_proto::{CloseCode, CloseFrame};
+    /// assert_eq!(CloseFrame::without_code().code(), CloseCode::NO_STATUS_RCVD);
+    /// assert!(CloseFrame::without_code().encode().is_empty());
+    /// ```
     pub fn without_code() -> CloseFrame {
         CloseFrame { code: CloseCode::NO_STATUS_RCVD, reason: String::new() }
     }
 
     /// The Close frame for a fault of the peer or of ours; a reason that is too long is cut.
+    ///
+    /// # Panics
+    ///
+    /// If the code may not be sent: take one of the constants that may.
+    ///
+    /// ```
+    /// use openline_proto::{CloseCode, CloseFrame};
+    /// let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, &"é".repeat(100));
+    /// assert_eq!(close.reason(), "é".repeat(61)); // 122 bytes: no character is cut in two
+    /// ```
     pub fn for_fault(code: CloseCode, reason: &str) -> CloseFrame {
+        assert!(CloseCode::on_wire(code.0).is_ok(), "close code {code} may not be sent");
         let mut end = reason.len().min(CloseFrame::MAX_REASON_LEN);
         while !reason.is_char_boundary(end) {
             end -= 1;
@@ -165,6 +205,15 @@ impl CloseFrame {
     /// # Errors
     ///
     /// One byte, an illegal code, a reason that is not UTF-8 (RFC 6455 §5.5.1). The peer's fault.
+    ///
+    /// ```
+    /// use openline_proto::{CloseCode, CloseFrame, ProtocolError};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let close = CloseFrame::parse(b"\x03\xe8bye")?;
+    /// assert_eq!((close.code(), close.reason()), (CloseCode::NORMAL_CLOSURE, "bye"));
+    /// assert_eq!(CloseFrame::parse(b"\x03"), Err(ProtocolError::CloseTooShort));
+    /// # Ok(()) }
+    /// ```
     pub fn parse(payload: &[u8]) -> Result<CloseFrame, ProtocolError> {
         match payload {
             [] => Ok(CloseFrame::without_code()),
@@ -178,6 +227,13 @@ impl CloseFrame {
     }
 
     /// The payload of the frame.
+    ///
+    /// ```
+    /// use openline_proto::CloseFrame;
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// assert_eq!(CloseFrame::new(1000, "bye")?.encode(), b"\x03\xe8bye");
+    /// # Ok(()) }
+    /// ```
     pub fn encode(&self) -> Vec<u8> {
         if self.code == CloseCode::NO_STATUS_RCVD {
             return Vec::new();
@@ -188,11 +244,26 @@ impl CloseFrame {
     }
 
     /// The code; [`CloseCode::NO_STATUS_RCVD`] if the frame had none.
+    ///
+    /// ```
+    /// use openline_proto::{CloseCode, CloseFrame};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// assert_eq!(CloseFrame::parse(b"\x03\xe9")?.code(), CloseCode::GOING_AWAY);
+    /// # Ok(()) }
+    /// ```
     pub fn code(&self) -> CloseCode {
         self.code
     }
 
     /// The reason, often empty.
+    ///
+    /// ```
+    /// use openline_proto::CloseFrame;
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// assert_eq!(CloseFrame::new(1000, "bye")?.reason(), "bye");
+    /// assert_eq!(CloseFrame::without_code().reason(), "");
+    /// # Ok(()) }
+    /// ```
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -209,6 +280,12 @@ impl fmt::Display for CloseFrame {
 }
 
 /// Where a connection is on its way to the end (RFC 6455 §7.1).
+///
+/// ```
+/// use openline_proto::{ClosingHandshake, State};
+/// assert_eq!(ClosingHandshake::default().state(), State::Open);
+/// assert!(State::Open < State::Closing && State::Closing < State::Closed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
     /// Messages may be sent and received.
@@ -244,6 +321,16 @@ pub struct ClosingHandshake {
 
 impl ClosingHandshake {
     /// We want to close. Returns the frame to send, or `None` if one went out before.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut closing = ClosingHandshake::default();
+    /// let bye = CloseFrame::new(1000, "bye")?;
+    /// assert_eq!(closing.send(bye.clone()), Some(bye.clone()));
+    /// assert_eq!(closing.send(bye), None);
+    /// # Ok(()) }
+    /// ```
     pub fn send(&mut self, close: CloseFrame) -> Option<CloseFrame> {
         if self.sent.is_some() || self.ended {
             return None;
@@ -256,6 +343,16 @@ impl ClosingHandshake {
     }
 
     /// The peer closes. Returns the answer to send, or `None` if ours went out before.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.send(CloseFrame::new(1000, "")?);
+    /// assert_eq!(closing.receive(CloseFrame::new(1000, "")?), None); // no answer is due
+    /// assert_eq!(closing.to_string(), "sent 1000 (OK); then received 1000 (OK)");
+    /// # Ok(()) }
+    /// ```
     pub fn receive(&mut self, close: CloseFrame) -> Option<CloseFrame> {
         if self.received.is_some() || self.ended {
             return None;
@@ -269,11 +366,26 @@ impl ClosingHandshake {
     }
 
     /// The transport is over, in whatever way.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake, State};
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.end();
+    /// assert_eq!(closing.state(), State::Closed);
+    /// assert_eq!(closing.send(CloseFrame::without_code()), None); // too late
+    /// ```
     pub fn end(&mut self) {
         self.ended = true;
     }
 
     /// The state of the connection.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake, State};
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.send(CloseFrame::without_code());
+    /// assert_eq!(closing.state(), State::Closing);
+    /// ```
     pub fn state(&self) -> State {
         match (self.ended, self.received.is_some() || self.sent.is_some()) {
             (true, _) => State::Closed,
@@ -283,26 +395,72 @@ impl ClosingHandshake {
     }
 
     /// Whether both Close frames have been seen.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.send(CloseFrame::without_code());
+    /// assert!(!closing.is_complete());
+    /// closing.receive(CloseFrame::without_code());
+    /// assert!(closing.is_complete());
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.received_first.is_some()
     }
 
     /// The Close frame that came.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.receive(CloseFrame::new(1001, "")?);
+    /// assert_eq!(closing.received(), Some(&CloseFrame::new(1001, "")?));
+    /// # Ok(()) }
+    /// ```
     pub fn received(&self) -> Option<&CloseFrame> {
         self.received.as_ref()
     }
 
     /// The Close frame that went out.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut closing = ClosingHandshake::default();
+    /// assert_eq!(closing.sent(), None);
+    /// closing.receive(CloseFrame::new(1001, "")?);
+    /// assert_eq!(closing.sent(), closing.received()); // the answer
+    /// # Ok(()) }
+    /// ```
     pub fn sent(&self) -> Option<&CloseFrame> {
         self.sent.as_ref()
     }
 
     /// Whether the peer's frame came before ours went out; `None` unless there are both.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.send(CloseFrame::without_code());
+    /// assert_eq!(closing.received_first(), None);
+    /// closing.receive(CloseFrame::without_code());
+    /// assert_eq!(closing.received_first(), Some(false));
+    /// ```
     pub fn received_first(&self) -> Option<bool> {
         self.received_first
     }
 
     /// Whether both sides closed with 1000, 1001 or no code.
+    ///
+    /// ```
+    /// use openline_proto::{CloseFrame, ClosingHandshake};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut closing = ClosingHandshake::default();
+    /// closing.receive(CloseFrame::new(1000, "")?);
+    /// assert!(closing.is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn is_ok(&self) -> bool {
         let ok = |close: &Option<CloseFrame>| close.as_ref().is_some_and(|c| c.code().is_ok());
         ok(&self.received) && ok(&self.sent)

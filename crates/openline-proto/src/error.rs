@@ -8,6 +8,13 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::utf8::InvalidUtf8;
 
 /// A violation of RFC 6455 after the opening handshake. Every variant says whose fault it is.
+///
+/// ```
+/// use openline_proto::{FrameHeader, ProtocolError};
+/// let outcome = FrameHeader::parse(b"\x83\x00");
+/// assert_eq!(outcome, Err(ProtocolError::ReservedOpcode { opcode: 3 }));
+/// assert_eq!(ProtocolError::Masked.to_string(), "masked frame from a server");
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -59,7 +66,7 @@ pub enum ProtocolError {
     },
     /// A fragment over the limit. A limit of ours.
     #[error(
-        "fragment of {size} bytes exceeds the limit of {limit} bytes; raise max_size to accept it"
+        "fragment of {size} bytes exceeds the limit of {limit} bytes for one fragment; raise it to accept this"
     )]
     FragmentTooBig {
         /// Bytes of the fragment.
@@ -105,14 +112,24 @@ impl ProtocolError {
             ProtocolError::InvalidUtf8 => CloseCode::INVALID_DATA,
             ProtocolError::MessageTooBig { .. }
             | ProtocolError::FragmentTooBig { .. }
+            | ProtocolError::LengthTooLarge
             | ProtocolError::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
 
     /// The Close frame that tells the peer.
+    ///
+    /// ```
+    /// use openline_proto::ProtocolError;
+    /// let close = ProtocolError::Unmasked.close_frame();
+    /// assert_eq!(close.to_string(), "1002 (protocol error) unmasked frame from a client");
+    /// ```
     pub fn close_frame(&self) -> CloseFrame {
-        CloseFrame::for_fault(self.close_code(), &self.to_string())
+        let text = self.to_string();
+        // What follows is advice for our side.
+        let reason = text.split(';').next().unwrap_or_default();
+        CloseFrame::for_fault(self.close_code(), reason)
     }
 }
 

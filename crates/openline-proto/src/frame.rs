@@ -7,6 +7,12 @@ use crate::error::ProtocolError;
 use crate::mask::MaskKey;
 
 /// Which end of the line this is; it decides who masks (RFC 6455 §5.1).
+///
+/// ```
+/// use openline_proto::{Inbound, Limits, ProtocolError, Role};
+/// let mut server = Inbound::new(Role::Server, Limits::default());
+/// assert_eq!(server.receive(&mut [0x89, 0x00]), Err(ProtocolError::Unmasked));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Masks every frame it sends, accepts only unmasked ones.
@@ -16,6 +22,15 @@ pub enum Role {
 }
 
 /// What a frame is for (RFC 6455 §11.8).
+///
+/// ```
+/// use openline_proto::{FrameHeader, Opcode};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let Some((header, _)) = FrameHeader::parse(b"\x89\x00")? else { panic!() };
+/// assert_eq!(header.opcode, Opcode::Ping);
+/// assert_eq!(Opcode::Ping as u8, 9);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -59,6 +74,14 @@ impl Opcode {
 }
 
 /// The three reserved bits of a frame, which extensions give a meaning (RFC 6455 §5.2, §9).
+///
+/// ```
+/// use openline_proto::{FrameHeader, Rsv};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let Some((header, _)) = FrameHeader::parse(b"\xc1\x00")? else { panic!() };
+/// assert_eq!(header.rsv, Rsv::RSV1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rsv(u8);
 
@@ -73,6 +96,12 @@ impl Rsv {
     pub const RSV3: Rsv = Rsv(0b0001_0000);
 
     /// Whether no bit is set.
+    ///
+    /// ```
+    /// use openline_proto::Rsv;
+    /// assert!(Rsv::NONE.is_none());
+    /// assert!(!Rsv::RSV1.is_none());
+    /// ```
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }
@@ -88,12 +117,32 @@ impl Rsv {
     }
 
     /// The bits of both.
+    ///
+    /// ```
+    /// use openline_proto::Rsv;
+    /// let both = Rsv::RSV1.union(Rsv::RSV2);
+    /// assert!(both.contains(Rsv::RSV1) && both.contains(Rsv::RSV2));
+    /// ```
     pub const fn union(self, other: Rsv) -> Rsv {
         Rsv(self.0 | other.0)
     }
 }
 
 /// A frame's header.
+///
+/// ```
+/// use openline_proto::{FrameHeader, MaskKey, Opcode, Rsv};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let header = FrameHeader {
+///     fin: true,
+///     rsv: Rsv::NONE,
+///     opcode: Opcode::Text,
+///     mask: Some(MaskKey::new(*b"mask")),
+///     payload_len: 5,
+/// };
+/// assert_eq!(FrameHeader::parse(header.encode().as_ref())?, Some((header, 6)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether this is the last frame of its message.
@@ -213,6 +262,14 @@ impl FrameHeader {
 }
 
 /// A [`FrameHeader`] as bytes, on the stack.
+///
+/// ```
+/// use openline_proto::FrameHeader;
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let Some((header, _)) = FrameHeader::parse(b"\x81\x05")? else { panic!() };
+/// assert_eq!(header.encode().as_ref(), b"\x81\x05");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
     bytes: [u8; FrameHeader::MAX_LEN],

@@ -31,6 +31,14 @@ struct Sent {
 
 impl Pings {
     /// Notes a ping that goes out. The result grows by one with each.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Pings;
+    /// let mut pings = Pings::default();
+    /// let first = pings.sent(b"a", Instant::now());
+    /// assert_eq!(pings.sent(b"b", Instant::now()), first + 1);
+    /// ```
     pub fn sent(&mut self, payload: &[u8], now: Instant) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -40,6 +48,17 @@ impl Pings {
 
     /// Notes a Pong: the latest ping that it answers and the round trip. Earlier pings count as
     /// answered too, since a peer may answer only the latest (RFC 6455 §5.5.3).
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Pings;
+    /// let now = Instant::now();
+    /// let mut pings = Pings::default();
+    /// pings.sent(b"a", now);
+    /// let second = pings.sent(b"b", now);
+    /// assert_eq!(pings.answered(b"b", now), Some((second, Duration::ZERO)));
+    /// assert_eq!(pings.answered(b"a", now), None); // was answered with it
+    /// ```
     pub fn answered(&mut self, payload: &[u8], now: Instant) -> Option<(u64, Duration)> {
         let position = self.outstanding.iter().position(|sent| sent.payload == payload)?;
         let sent = self.outstanding.drain(..=position).next_back()?;
@@ -47,11 +66,29 @@ impl Pings {
     }
 
     /// Whether a ping with this payload waits for its Pong.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Pings;
+    /// let mut pings = Pings::default();
+    /// pings.sent(b"a", Instant::now());
+    /// assert!(pings.is_outstanding(b"a"));
+    /// assert!(!pings.is_outstanding(b"b"));
+    /// ```
     pub fn is_outstanding(&self, payload: &[u8]) -> bool {
         self.outstanding.iter().any(|sent| sent.payload == payload)
     }
 
     /// Forgets a ping that nobody waits for any more. A late Pong still answers the earlier ones.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Pings;
+    /// let mut pings = Pings::default();
+    /// let id = pings.sent(b"a", Instant::now());
+    /// pings.forget(id);
+    /// assert!(!pings.is_outstanding(b"a"));
+    /// ```
     pub fn forget(&mut self, id: u64) {
         self.outstanding.retain(|sent| sent.id != id);
     }
@@ -85,6 +122,14 @@ struct Waiting {
 }
 
 /// What a [`Keepalive`] wants done.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use openline_proto::{Due, Keepalive};
+/// let now = Instant::now();
+/// let mut keepalive = Keepalive::new(Some(Duration::ZERO), None, now);
+/// assert_eq!(keepalive.handle_deadline(now, 0), Some(Due::Ping));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Send a ping.
@@ -96,12 +141,27 @@ pub enum Due {
 impl Keepalive {
     /// A keepalive that pings every `interval` and gives the peer `timeout` to show a sign of life.
     /// `None`: no pings; or no time-out.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Keepalive;
+    /// assert_eq!(Keepalive::new(None, None, Instant::now()).deadline(), None);
+    /// ```
     pub fn new(interval: Option<Duration>, timeout: Option<Duration>, now: Instant) -> Keepalive {
         let next_ping = interval.and_then(|interval| now.checked_add(interval));
         Keepalive { interval, timeout, next_ping, waiting: None }
     }
 
     /// When [`handle_deadline`](Keepalive::handle_deadline) is to be called next.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Keepalive;
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(Some(20 * second), Some(5 * second), now);
+    /// keepalive.handle_deadline(now + 20 * second, 0);
+    /// assert_eq!(keepalive.deadline(), Some(now + 25 * second)); // before the next ping
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.map(|waiting| waiting.until);
         [self.next_ping, waiting].into_iter().flatten().min()
@@ -109,6 +169,15 @@ impl Keepalive {
 
     /// What is due now. `life` is a number that changes with every sign of life: bytes that came, or
     /// our own choice not to read.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::{Due, Keepalive};
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(Some(20 * second), Some(5 * second), now);
+    /// assert_eq!(keepalive.handle_deadline(now + 20 * second, 7), Some(Due::Ping));
+    /// assert_eq!(keepalive.handle_deadline(now + 25 * second, 8), None); // something came
+    /// ```
     pub fn handle_deadline(&mut self, now: Instant, life: u64) -> Option<Due> {
         if let Some(waiting) = &mut self.waiting {
             if waiting.life != life {

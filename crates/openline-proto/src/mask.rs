@@ -2,19 +2,47 @@
 //!
 //! The compiler turns these loops into vector instructions; they run at about the speed of
 //! `memcpy`, so there is no `unsafe` here and no SIMD crate.
+//!
+//! ```
+//! use openline_proto::{MaskKey, mask};
+//! let (key, mut payload) = (MaskKey::new([1, 2, 3, 4]), *b"Hello");
+//! mask::apply(key, &mut payload);
+//! mask::apply(key, &mut payload); // the second time undoes the first
+//! assert_eq!(&payload, b"Hello");
+//! ```
 
 /// The four bytes that a client masks a frame with. They must be unpredictable (RFC 6455 §10.3),
 /// so the core takes them as an argument from somebody who has a source of randomness.
+///
+/// ```
+/// use openline_proto::{MaskKey, mask};
+/// let mut payload = [0; 6];
+/// mask::apply(MaskKey::new(*b"abcd"), &mut payload);
+/// assert_eq!(&payload, b"abcdab");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MaskKey([u8; 4]);
 
 impl MaskKey {
     /// The key with these bytes, in the order in which they stand in the header.
+    ///
+    /// ```
+    /// use openline_proto::{FrameHeader, MaskKey};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let Some((header, _)) = FrameHeader::parse(b"\x89\x80abcd")? else { panic!() };
+    /// assert_eq!(header.mask, Some(MaskKey::new(*b"abcd")));
+    /// # Ok(()) }
+    /// ```
     pub const fn new(bytes: [u8; 4]) -> MaskKey {
         MaskKey(bytes)
     }
 
     /// The key's bytes.
+    ///
+    /// ```
+    /// use openline_proto::MaskKey;
+    /// assert_eq!(MaskKey::new([1, 2, 3, 4]).bytes(), [1, 2, 3, 4]);
+    /// ```
     pub const fn bytes(self) -> [u8; 4] {
         self.0
     }

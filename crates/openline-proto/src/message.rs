@@ -3,6 +3,12 @@
 use crate::frame::Opcode;
 
 /// What a message holds.
+///
+/// ```
+/// use openline_proto::{Kind, Message};
+/// assert_eq!(Message::from("hello").kind(), Kind::Text);
+/// assert_eq!(Message::from(vec![1, 2]).kind(), Kind::Binary);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// UTF-8.
@@ -13,6 +19,11 @@ pub enum Kind {
 
 impl Kind {
     /// The opcode of a message's first frame.
+    ///
+    /// ```
+    /// use openline_proto::{Kind, Opcode};
+    /// assert_eq!(Kind::Binary.opcode(), Opcode::Binary);
+    /// ```
     pub const fn opcode(self) -> Opcode {
         match self {
             Kind::Text => Opcode::Text,
@@ -27,7 +38,7 @@ impl Kind {
 /// use openline_proto::Message;
 /// assert_eq!(Message::from("hello").as_bytes(), b"hello");
 /// assert_eq!(Message::from(vec![1, 2]), Message::Binary(vec![1, 2]));
-/// assert_eq!(Message::from("hello").to_text(), Some("hello"));
+/// assert_eq!(Message::from("hello").as_text(), Some("hello"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
@@ -39,6 +50,11 @@ pub enum Message {
 
 impl Message {
     /// Text or binary.
+    ///
+    /// ```
+    /// use openline_proto::{Kind, Message};
+    /// assert_eq!(Message::Text(String::new()).kind(), Kind::Text);
+    /// ```
     pub fn kind(&self) -> Kind {
         match self {
             Message::Text(_) => Kind::Text,
@@ -47,6 +63,11 @@ impl Message {
     }
 
     /// The payload: UTF-8 if it is text.
+    ///
+    /// ```
+    /// use openline_proto::Message;
+    /// assert_eq!(Message::from("é").as_bytes(), b"\xc3\xa9");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -55,6 +76,11 @@ impl Message {
     }
 
     /// The payload, taken out.
+    ///
+    /// ```
+    /// use openline_proto::Message;
+    /// assert_eq!(Message::from(vec![1, 2]).into_bytes(), vec![1, 2]);
+    /// ```
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
             Message::Text(text) => text.into_bytes(),
@@ -63,7 +89,13 @@ impl Message {
     }
 
     /// The text of a text message.
-    pub fn to_text(&self) -> Option<&str> {
+    ///
+    /// ```
+    /// use openline_proto::Message;
+    /// assert_eq!(Message::from("hello").as_text(), Some("hello"));
+    /// assert_eq!(Message::from(b"hello".to_vec()).as_text(), None); // binary, whatever it holds
+    /// ```
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
             Message::Binary(_) => None,

@@ -30,6 +30,14 @@ pub struct Outbound {
 }
 
 /// Which part of a message a frame is.
+///
+/// ```
+/// use openline_proto::{Kind, MaskKey, Outbound, Part, Role};
+/// let mut outbound = Outbound::new(Role::Server);
+/// let key = MaskKey::new([0; 4]);
+/// assert!(outbound.data_header(Kind::Text, Part::Whole, 5, key).fin);
+/// assert!(!outbound.data_header(Kind::Text, Part::Fragment, 5, key).fin);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
@@ -42,11 +50,25 @@ pub enum Part {
 
 impl Outbound {
     /// The sending half of a connection that has just been opened.
+    ///
+    /// ```
+    /// use openline_proto::{Outbound, Role};
+    /// assert!(!Outbound::new(Role::Client).is_in_message());
+    /// ```
     pub fn new(role: Role) -> Outbound {
         Outbound { role, in_message: false }
     }
 
     /// Whether a fragmented message has begun: only its fragments and control frames may follow.
+    ///
+    /// ```
+    /// use openline_proto::{Kind, MaskKey, Outbound, Part, Role};
+    /// let mut outbound = Outbound::new(Role::Server);
+    /// outbound.data_header(Kind::Text, Part::Fragment, 3, MaskKey::new([0; 4]));
+    /// assert!(outbound.is_in_message());
+    /// outbound.data_header(Kind::Text, Part::Last, 2, MaskKey::new([0; 4]));
+    /// assert!(!outbound.is_in_message());
+    /// ```
     pub fn is_in_message(&self) -> bool {
         self.in_message
     }
@@ -57,6 +79,13 @@ impl Outbound {
     ///
     /// If a whole message is to be sent within a fragmented one; see
     /// [`is_in_message`](Outbound::is_in_message).
+    ///
+    /// ```
+    /// use openline_proto::{Kind, MaskKey, Outbound, Part, Role};
+    /// let mut outbound = Outbound::new(Role::Client);
+    /// let header = outbound.data_header(Kind::Text, Part::Whole, 5, MaskKey::new(*b"abcd"));
+    /// assert_eq!(header.encode().as_ref(), b"\x81\x85abcd");
+    /// ```
     pub fn data_header(&mut self, kind: Kind, part: Part, len: usize, key: MaskKey) -> FrameHeader {
         let opcode = if self.in_message { Opcode::Continuation } else { kind.opcode() };
         assert!(
@@ -76,6 +105,16 @@ impl Outbound {
     /// # Panics
     ///
     /// If `opcode` is not that of a control frame.
+    ///
+    /// ```
+    /// use openline_proto::{MaskKey, Opcode, Outbound, ProtocolError, Role};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let (outbound, key) = (Outbound::new(Role::Server), MaskKey::new([0; 4]));
+    /// assert_eq!(outbound.control_header(Opcode::Pong, 5, key)?.encode().as_ref(), b"\x8a\x05");
+    /// let too_long = outbound.control_header(Opcode::Pong, 126, key);
+    /// assert_eq!(too_long, Err(ProtocolError::ControlTooLong));
+    /// # Ok(()) }
+    /// ```
     pub fn control_header(
         &self,
         opcode: Opcode,
@@ -90,12 +129,28 @@ impl Outbound {
     }
 
     /// Appends a whole message in one frame.
+    ///
+    /// # Panics
+    ///
+    /// As [`data_header`](Outbound::data_header).
+    ///
+    /// ```
+    /// use openline_proto::{Kind, MaskKey, Outbound, Role};
+    /// let mut out = Vec::new();
+    /// let key = MaskKey::new([0; 4]);
+    /// Outbound::new(Role::Server).encode_message(Kind::Text, b"Hi", key, &mut out);
+    /// assert_eq!(out, b"\x81\x02Hi");
+    /// ```
     pub fn encode_message(&mut self, kind: Kind, payload: &[u8], key: MaskKey, out: &mut Vec<u8>) {
         let header = self.data_header(kind, Part::Whole, payload.len(), key);
         encode(&header, payload, out);
     }
 
     /// Appends a fragment of a message.
+    ///
+    /// # Panics
+    ///
+    /// As [`data_header`](Outbound::data_header).
     ///
     /// ```
     /// use openline_proto::{Kind, MaskKey, Outbound, Part, Role};
@@ -122,6 +177,10 @@ impl Outbound {
     /// # Errors
     ///
     /// A payload over 125 bytes; nothing is appended.
+    ///
+    /// # Panics
+    ///
+    /// If `opcode` is not that of a control frame.
     ///
     /// ```
     /// use openline_proto::{MaskKey, Opcode, Outbound, Role};

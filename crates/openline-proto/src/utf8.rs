@@ -1,4 +1,11 @@
 //! Validation of UTF-8 that arrives in pieces (RFC 6455 §8.1), failing at the first bad byte.
+//!
+//! ```
+//! use openline_proto::utf8::Validator;
+//! let mut validator = Validator::default();
+//! assert!(validator.push(b"\xf0\x9f").is_ok()); // may become an emoji
+//! assert!(validator.push(b"!").is_err());
+//! ```
 
 use std::fmt;
 
@@ -28,6 +35,12 @@ impl Validator {
     /// # Errors
     ///
     /// As soon as no continuation could make the text valid.
+    ///
+    /// ```
+    /// use openline_proto::utf8::{InvalidUtf8, Validator};
+    /// assert_eq!(Validator::default().push(b"\xc3"), Ok(())); // so far
+    /// assert_eq!(Validator::default().push(b"\xc3\x28"), Err(InvalidUtf8));
+    /// ```
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
         while self.carry_len > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
@@ -46,6 +59,14 @@ impl Validator {
     /// # Errors
     ///
     /// If it ended within a character.
+    ///
+    /// ```
+    /// use openline_proto::utf8::{InvalidUtf8, Validator};
+    /// let mut validator = Validator::default();
+    /// assert_eq!(validator.push(b"caf\xc3"), Ok(()));
+    /// assert_eq!(validator.finish(), Err(InvalidUtf8));
+    /// assert_eq!(validator.finish(), Ok(())); // the next text, an empty one
+    /// ```
     pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
         if std::mem::take(&mut self.carry_len) > 0 { Err(InvalidUtf8) } else { Ok(()) }
     }
@@ -86,6 +107,12 @@ pub fn whole_characters(bytes: &[u8]) -> usize {
 }
 
 /// The text is not UTF-8. The peer's fault.
+///
+/// ```
+/// use openline_proto::{ProtocolError, utf8::InvalidUtf8};
+/// assert_eq!(InvalidUtf8.to_string(), "invalid UTF-8");
+/// assert_eq!(ProtocolError::from(InvalidUtf8), ProtocolError::InvalidUtf8);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 

@@ -9,7 +9,7 @@ use openline::rustls::pki_types::pem::PemObject;
 use openline::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use openline::rustls::{self, ServerConfig};
 use openline::testing::EchoServer as Server;
-use openline::{Address, Error, Message};
+use openline::{Address, Message};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -82,17 +82,11 @@ impl EchoServer {
             options = options.tls(tls_config(py, &certfile, &keyfile)?);
         }
         let path = path.map(socket_path).transpose()?;
-        let (place, started) = match &path {
-            None => (format!("{host}:{port}"), py.detach(|| options.start_at(host, port))),
-            Some(path) => (path.display().to_string(), py.detach(|| options.start_unix(path))),
-        };
-        let server = started.map_err(|error| match &error {
-            Error::Connect(connect) => match connect.io_error() {
-                Some(io) => error::os_error(py, io, Some(&format!("cannot listen on {place}"))),
-                None => error::to_python(py, error),
-            },
-            _ => error::to_python(py, error),
-        })?;
+        let started = py.detach(|| match &path {
+            None => options.start_at(host, port),
+            Some(path) => options.start_unix(path),
+        });
+        let server = started.map_err(|error| error::to_python(py, error))?;
         Ok(EchoServer {
             uri: server.uri().to_owned(),
             address: server.address().clone(),

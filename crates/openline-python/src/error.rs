@@ -71,6 +71,7 @@ fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Interrupted { .. } => PyInterruptedError::new_err(text),
         Error::InvalidUri(error) => make(py, "InvalidURI", (error.uri, error.reason))?,
         Error::Protocol(_) => make(py, "ProtocolError", (text,))?,
+        Error::System { action, error } => os_error(py, &error, Some(&format!("cannot {action}"))),
         Error::Timeout { .. } => PyTimeoutError::new_err(text),
         Error::Tls(error) => tls_error(py, text, error.is_verification()),
         _ => PyRuntimeError::new_err(text),

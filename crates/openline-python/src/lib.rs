@@ -29,7 +29,7 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     notice_forks(module)
 }
 
-/// Has the engine told when a process was forked: what was received before is the parent's too.
+/// Has the engine told when a process was forked, so that it need not ask before every call.
 fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[pyfunction]
     fn notice_fork() {
@@ -40,5 +40,6 @@ fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let arguments = pyo3::types::PyDict::new(py);
     arguments.set_item("after_in_child", wrap_pyfunction!(notice_fork, module)?)?;
     py.import("os")?.call_method("register_at_fork", (), Some(&arguments))?;
+    openline::forks_are_noticed();
     Ok(())
 }

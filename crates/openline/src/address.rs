@@ -8,6 +8,16 @@ use std::path::{Path, PathBuf};
 use socket2::{SockAddr, SockRef};
 
 /// The address of one end of a connection.
+///
+/// ```
+/// use openline::Address;
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// let Address::Tcp(address) = line.remote_address() else { panic!("not over TCP") };
+/// assert!(address.ip().is_loopback());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {

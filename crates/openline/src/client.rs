@@ -16,7 +16,7 @@ use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::dial;
 use crate::driver::Driver;
-use crate::error::{ConnectError, Error, Result, TlsError, Waiting};
+use crate::error::{Error, Result, TlsError, Waiting};
 use crate::keys;
 use crate::line::Settings;
 use crate::transport::{Interest, Socket, Tls, Transport};
@@ -90,11 +90,29 @@ impl Default for Client {
 
 impl Client {
     /// The defaults.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().connect(server.uri())?; // as openline::connect does
+    /// assert!(!line.is_closed());
+    /// # Ok(()) }
+    /// ```
     pub fn new() -> Client {
         Client::default()
     }
 
     /// The `Origin` header. Default: none, as only browsers send it.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().origin("https://example.com").connect(server.uri())?;
+    /// assert_eq!(line.request().headers.get("Origin"), Some("https://example.com"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn origin(mut self, origin: impl Into<String>) -> Client {
         self.origin = Some(origin.into());
@@ -103,6 +121,15 @@ impl Client {
 
     /// The subprotocols to offer, in order of preference. Default: none. A choice of the server's
     /// that was not offered fails the handshake.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::options().subprotocols(["v1"]).start()?;
+    /// let line = Client::new().subprotocols(["v2", "v1"]).connect(server.uri())?;
+    /// assert_eq!(line.subprotocol(), Some("v1")); // this server does not speak v2
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Client {
         self.subprotocols = names.into_iter().map(Into::into).collect();
@@ -115,6 +142,16 @@ impl Client {
     ///
     /// [`Error::Handshake`] for a name or a value that no header can have, such as one with a line
     /// break.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().header("Authorization", "Bearer 42")?.connect(server.uri())?;
+    /// assert_eq!(line.request().headers.get("Authorization"), Some("Bearer 42"));
+    /// assert!(Client::new().header("X-Trace", "1\r\n2").is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Result<Client> {
         let appended = self.headers.append(name, value);
         appended.map_err(openline_proto::handshake::HandshakeError::InvalidField)?;
@@ -122,6 +159,15 @@ impl Client {
     }
 
     /// The `User-Agent` header; `None` removes it. Default: `openline/` and the version.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().user_agent(Some("probe/1.0")).connect(server.uri())?;
+    /// assert_eq!(line.request().headers.get("User-Agent"), Some("probe/1.0"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn user_agent(mut self, user_agent: Option<&str>) -> Client {
         self.user_agent = user_agent.map(str::to_owned);
@@ -130,6 +176,26 @@ impl Client {
 
     /// The configuration of TLS for `wss://`: its trust, client certificates, ALPN. Default: the
     /// system's trust, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    ///
+    /// ```
+    /// use openline::{Client, rustls};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let rcgen::CertifiedKey { cert, signing_key } =
+    /// #     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    /// # let config = rustls::ServerConfig::builder()
+    /// #     .with_no_client_auth()
+    /// #     .with_single_cert(vec![cert.der().clone()], key)?;
+    /// # let server = openline::testing::EchoServer::options().tls(config.into()).start()?;
+    /// let mut roots = rustls::RootCertStore::empty();
+    /// roots.add(cert.der().clone())?; // a CA of our own
+    /// let config = rustls::ClientConfig::builder()
+    ///     .with_root_certificates(roots)
+    ///     .with_no_client_auth();
+    /// let line = Client::new().tls(config.into()).connect(server.uri())?; // "wss://localhost:…/"
+    /// assert_eq!(line.response().status_code, 101);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>) -> Client {
         self.tls = Some(config);
@@ -137,6 +203,28 @@ impl Client {
     }
 
     /// The name for SNI and for the check of the certificate. Default: the URI's host.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # use openline::rustls;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let rcgen::CertifiedKey { cert, signing_key } =
+    /// #     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    /// # let config = rustls::ServerConfig::builder()
+    /// #     .with_no_client_auth()
+    /// #     .with_single_cert(vec![cert.der().clone()], key)?;
+    /// # let server = openline::testing::EchoServer::options().tls(config.into()).start()?;
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(cert.der().clone())?;
+    /// # let config = rustls::ClientConfig::builder()
+    /// #     .with_root_certificates(roots)
+    /// #     .with_no_client_auth();
+    /// let client = Client::new().tls(config.into()).server_hostname("localhost");
+    /// let uri = format!("wss://{}/", server.address()); // 127.0.0.1 and the port
+    /// assert_eq!(client.connect(&uri)?.response().status_code, 101);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn server_hostname(mut self, name: impl Into<String>) -> Client {
         self.server_hostname = Some(name.into());
@@ -145,6 +233,17 @@ impl Client {
 
     /// The time for opening a connection: name resolution, TCP, TLS and handshake together. Default:
     /// 10 seconds; `None`: no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::{Client, Error};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let silent = std::net::TcpListener::bind("127.0.0.1:0")?; // never answers
+    /// let client = Client::new().open_timeout(Duration::from_millis(20));
+    /// let outcome = client.connect(&format!("ws://{}/", silent.local_addr()?));
+    /// assert!(matches!(outcome, Err(Error::Timeout { .. })));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Client {
         self.open_timeout = timeout.into();
@@ -153,6 +252,19 @@ impl Client {
 
     /// The time between keepalive pings (RFC 6455 §5.5.2). Default: 20 seconds, which keeps most
     /// proxies from cutting an idle line; `None`: none are sent.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().ping_interval(Duration::from_millis(5)).connect(server.uri())?;
+    /// while line.latency().is_zero() { // until the driver has pinged and the server has answered
+    ///     line.wait_closed(Duration::from_millis(5))?;
+    /// }
+    /// assert!(!line.is_closed());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Client {
         self.settings.ping_interval = interval.into();
@@ -161,6 +273,19 @@ impl Client {
 
     /// The time within which a keepalive ping must be followed by a sign of life: a pong or any other
     /// bytes. Then the connection fails with 1011. Default: 20 seconds; `None`: never.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let client = Client::new()
+    ///     .ping_interval(Duration::from_secs(5))
+    ///     .ping_timeout(Duration::from_secs(2));
+    /// let line = client.connect(server.uri())?; // a dead peer is noticed within 7 seconds
+    /// assert!(!line.is_closed());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn ping_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Client {
         self.settings.ping_timeout = timeout.into();
@@ -169,6 +294,16 @@ impl Client {
 
     /// The time for the closing handshake, after which the socket is cut. Default: 10 seconds;
     /// `None`: no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().close_timeout(Duration::from_secs(2)).connect(server.uri())?;
+    /// assert_eq!(line.close_timeout(), Some(Duration::from_secs(2)));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Client {
         self.settings.close_timeout = timeout.into();
@@ -177,6 +312,17 @@ impl Client {
 
     /// Bytes of an incoming message at most; over it the connection fails with 1009. Default: 1 MiB;
     /// `None`: no limit.
+    ///
+    /// ```
+    /// use openline::{Client, CloseCode, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().max_size(4).connect(server.uri())?;
+    /// line.send("12345")?; // comes back
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert_eq!(closed.sent().map(|close| close.code()), Some(CloseCode::MESSAGE_TOO_BIG));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_size(mut self, bytes: impl Into<Option<usize>>) -> Client {
         self.settings.limits.max_message = bytes.into();
@@ -185,6 +331,18 @@ impl Client {
 
     /// Bytes of one frame of an incoming message at most. Default: `None`, only
     /// [`max_size`](Client::max_size) holds.
+    ///
+    /// ```
+    /// use openline::{Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().max_fragment_size(4).connect(server.uri())?;
+    /// line.send("1234")?;
+    /// assert_eq!(line.recv()?, "1234".into());
+    /// line.send("12345")?;
+    /// assert!(matches!(line.recv(), Err(Error::Closed(_))));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_fragment_size(mut self, bytes: impl Into<Option<usize>>) -> Client {
         self.settings.limits.max_fragment = bytes.into();
@@ -193,6 +351,18 @@ impl Client {
 
     /// Received messages that may wait for `recv`; beyond, the socket is not read, so that the peer
     /// has to wait, and nothing is dropped. Default: 16; `None`: no limit.
+    ///
+    /// ```
+    /// use openline::{Client, Deadline};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().max_queue(1).connect(server.uri())?;
+    /// line.send_many(["a", "b", "c"], Deadline::NEVER).1?;
+    /// for expected in ["a", "b", "c"] { // the others waited in the socket
+    ///     assert_eq!(line.recv()?, expected.into());
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_queue(mut self, messages: impl Into<Option<usize>>) -> Client {
         self.settings.max_queue = messages.into();
@@ -201,6 +371,16 @@ impl Client {
 
     /// How many waiting messages are few enough to read on after `max_queue` was reached. Default:
     /// a quarter of it.
+    ///
+    /// ```
+    /// use openline::{Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// Client::new().max_queue(100).resume_queue(90).connect(server.uri())?;
+    /// let outcome = Client::new().max_queue(100).resume_queue(101).connect(server.uri());
+    /// assert!(matches!(outcome, Err(Error::Argument(_))));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn resume_queue(mut self, messages: impl Into<Option<usize>>) -> Client {
         self.settings.resume_queue = messages.into();
@@ -210,6 +390,22 @@ impl Client {
     /// Whether calls that wait return [`Error::Interrupted`] when a signal handler ran (at the latest
     /// after 50 ms), so that the caller can act on the signal and call again. Default: false, they go
     /// on. A language binding wants this.
+    ///
+    /// ```
+    /// use openline::{Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().interruptible(true).connect(server.uri())?;
+    /// line.send("hello")?;
+    /// let message = loop {
+    ///     match line.recv() {
+    ///         Err(Error::Interrupted { .. }) => {} // the place to act on the signal
+    ///         outcome => break outcome?,
+    ///     }
+    /// };
+    /// assert_eq!(message, "hello".into());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn interruptible(mut self, interruptible: bool) -> Client {
         self.settings.interruptible = interruptible;
@@ -222,6 +418,17 @@ impl Client {
     ///
     /// [`Error::InvalidUri`], [`Error::Connect`], [`Error::Tls`], [`Error::Handshake`],
     /// [`Error::Timeout`]. Nothing is left behind then.
+    ///
+    /// ```
+    /// use openline::{Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let client = Client::new().ping_interval(None);
+    /// let (one, other) = (client.connect(server.uri())?, client.connect(server.uri())?);
+    /// assert_ne!(one.local_address(), other.local_address());
+    /// assert!(matches!(client.connect("http://localhost/"), Err(Error::InvalidUri(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn connect(&self, uri: &str) -> Result<Connection> {
         self.connect_unless(uri, &|| false)
     }
@@ -232,6 +439,17 @@ impl Client {
     /// # Errors
     ///
     /// Also [`Error::Interrupted`], when `give_up` says so.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// static STOP: AtomicBool = AtomicBool::new(false); // set by a signal handler
+    /// let line = Client::new().connect_unless(server.uri(), &|| STOP.load(Ordering::Relaxed))?;
+    /// assert!(!line.is_closed());
+    /// # Ok(()) }
+    /// ```
     pub fn connect_unless(&self, uri: &str, give_up: &dyn Fn() -> bool) -> Result<Connection> {
         self.check()?;
         let uri = Uri::parse(uri)?;
@@ -248,9 +466,12 @@ impl Client {
     ///
     /// As [`connect`](Client::connect).
     ///
-    /// ```no_run
+    /// ```
     /// # fn main() -> openline::Result<()> {
-    /// let line = openline::Client::new().connect_unix("/run/app.sock", "ws://localhost/feed")?;
+    /// # let path = std::env::temp_dir().join(format!("openline-{}.sock", std::process::id()));
+    /// # let server = openline::testing::EchoServer::options().start_unix(&path)?;
+    /// let line = openline::Client::new().connect_unix(&path, "ws://localhost/feed")?;
+    /// assert_eq!(line.request().path, "/feed");
     /// # Ok(()) }
     /// ```
     pub fn connect_unix(&self, path: impl AsRef<Path>, uri: &str) -> Result<Connection> {
@@ -263,6 +484,17 @@ impl Client {
     /// # Errors
     ///
     /// As [`connect_unless`](Client::connect_unless).
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let name = format!("openline-unless-{}.sock", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// # let server = openline::testing::EchoServer::options().start_unix(&path)?;
+    /// let line = Client::new().connect_unix_unless(&path, "ws://localhost/", &|| false)?;
+    /// assert_eq!(line.request().path, "/");
+    /// # Ok(()) }
+    /// ```
     pub fn connect_unix_unless(
         &self,
         path: impl AsRef<Path>,
@@ -418,8 +650,7 @@ pub(crate) fn timed_out() -> Error {
 }
 
 pub(crate) fn no_driver(error: io::Error) -> Error {
-    let attempts = vec![("the driver's thread".to_owned(), error)];
-    Error::Connect(ConnectError { target: "the server".to_owned(), attempts, resolution: None })
+    Error::System { action: "start the driver's thread".to_owned(), error }
 }
 
 /// The `User-Agent` of this crate.

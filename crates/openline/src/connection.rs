@@ -76,6 +76,18 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Closed`].
+    ///
+    /// ```
+    /// use openline::Message;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("text")?;
+    /// line.send(&[1, 2, 3])?;
+    /// assert_eq!(line.recv()?, Message::Text("text".into()));
+    /// assert_eq!(line.recv()?, Message::Binary(vec![1, 2, 3]));
+    /// # Ok(()) }
+    /// ```
     pub fn send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<()> {
         self.send_timeout(message, Deadline::NEVER)
     }
@@ -129,6 +141,18 @@ impl Connection {
     }
 
     /// Starts a message that is sent in fragments (RFC 6455 §5.4); see [`FragmentSender`].
+    ///
+    /// ```
+    /// use openline::{Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let mut message = line.send_fragments(Kind::Binary);
+    /// message.send(&[1, 2], Deadline::NEVER)?;
+    /// message.finish(&[3], Deadline::NEVER)?;
+    /// assert_eq!(line.recv()?.as_bytes(), [1, 2, 3]);
+    /// # Ok(()) }
+    /// ```
     pub fn send_fragments(&self, kind: Kind) -> FragmentSender<'_> {
         FragmentSender::new(self, kind)
     }
@@ -138,6 +162,20 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send_timeout`](Connection::send_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let outcome = line.send_timeout(&vec![0; 1 << 20], Duration::ZERO);
+    /// if let Err(Error::Timeout { committed: true, .. }) = outcome {
+    ///     line.flush(Duration::from_secs(30))?; // the rest of the message
+    ///     assert_eq!(line.recv()?.as_bytes().len(), 1 << 20);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn flush(&self, timeout: impl Into<Deadline>) -> Result<()> {
         self.line.flush(timeout.into())
     }
@@ -150,6 +188,18 @@ impl Connection {
     ///
     /// [`Error::Closed`] after all messages that came before the close. [`Error::Concurrency`] if
     /// another thread receives.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("hello")?;
+    /// assert_eq!(line.recv()?, "hello".into());
+    /// line.close(1000, "")?;
+    /// assert!(matches!(line.recv(), Err(Error::Closed(closed)) if closed.is_ok()));
+    /// # Ok(()) }
+    /// ```
     pub fn recv(&self) -> Result<Message> {
         self.recv_timeout(Deadline::NEVER)
     }
@@ -214,6 +264,9 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn recv_many(&self, max: usize, timeout: impl Into<Deadline>) -> Result<Vec<Message>> {
+        if max == 0 {
+            return Err(Error::Argument("max is 0: at least one message is received".to_owned()));
+        }
         let _receiving = self.receiving()?;
         let mut messages =
             vec![self.line.receive(timeout.into(), |payload| payload.into_message())?];
@@ -256,6 +309,18 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Concurrency`] if another thread receives.
+    ///
+    /// ```
+    /// use openline::Deadline;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.take_buffered(|payload| payload.into_message())?, None);
+    /// line.send("hello")?;
+    /// line.await_buffered(false, Deadline::NEVER)?;
+    /// assert_eq!(line.take_buffered(|payload| payload.into_message())?, Some("hello".into()));
+    /// # Ok(()) }
+    /// ```
     pub fn take_buffered<T>(&self, take: impl FnOnce(Payload<'_>) -> T) -> Result<Option<T>> {
         let _receiving = self.receiving()?;
         Ok(self.line.try_receive(take))
@@ -293,6 +358,19 @@ impl Connection {
     /// # Errors
     ///
     /// As [`recv_timeout`](Connection::recv_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::{Deadline, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let early = line.await_buffered(false, Duration::ZERO);
+    /// assert!(matches!(early, Err(Error::Timeout { .. })));
+    /// line.send("hello")?;
+    /// assert_eq!(line.await_buffered(false, Deadline::NEVER)?, None); // no length: it is there
+    /// # Ok(()) }
+    /// ```
     pub fn await_buffered(
         &self,
         announce_large: bool,
@@ -310,6 +388,26 @@ impl Connection {
     /// # Errors
     ///
     /// As [`recv_timeout`](Connection::recv_timeout); nothing is lost then.
+    ///
+    /// ```
+    /// use openline::Deadline;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send(&vec![7; 1 << 20])?;
+    /// let message = loop {
+    ///     if let Some(len) = line.await_buffered(true, Deadline::NEVER)? {
+    ///         let mut memory = vec![0; len];
+    ///         if line.recv_large(&mut memory, Deadline::NEVER)? {
+    ///             break memory;
+    ///         }
+    ///     } else if let Some(bytes) = line.take_buffered(|payload| payload.as_bytes().to_vec())? {
+    ///         break bytes;
+    ///     }
+    /// };
+    /// assert!(message == vec![7; 1 << 20]);
+    /// # Ok(()) }
+    /// ```
     pub fn recv_large(&self, memory: &mut [u8], timeout: impl Into<Deadline>) -> Result<bool> {
         let _receiving = self.receiving()?;
         self.line.receive_large(memory, timeout.into())
@@ -317,6 +415,17 @@ impl Connection {
 
     /// An iterator over the messages that come. It ends when the connection closes as it should, and
     /// gives the error once when it closes otherwise.
+    ///
+    /// ```
+    /// use openline::Message;
+    /// # fn main() -> openline::Result<()> {
+    /// # let options = openline::testing::EchoServer::options();
+    /// # let server = options.welcome(["one", "two"]).close_after(0, 1000, "").start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let messages: Vec<Message> = line.iter().collect::<openline::Result<_>>()?;
+    /// assert_eq!(messages, ["one".into(), "two".into()]); // then the server closed
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> Messages<'_> {
         Messages::new(self)
     }
@@ -350,6 +459,18 @@ impl Connection {
     /// # Errors
     ///
     /// As [`ping`](Connection::ping).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let id = line.start_ping(Some(b"probe"))?;
+    /// line.send("something else meanwhile")?;
+    /// let round_trip = line.await_pong(id, Duration::from_secs(5))?;
+    /// assert_eq!(line.latency(), round_trip);
+    /// # Ok(()) }
+    /// ```
     pub fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
         self.line.start_ping(payload)
     }
@@ -360,11 +481,33 @@ impl Connection {
     /// # Errors
     ///
     /// As [`ping`](Connection::ping).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let (first, second) = (line.start_ping(None)?, line.start_ping(None)?);
+    /// line.await_pong(second, Duration::from_secs(5))?;
+    /// line.await_pong(first, Duration::ZERO)?; // its Pong came before
+    /// # Ok(()) }
+    /// ```
     pub fn await_pong(&self, id: u64, timeout: impl Into<Deadline>) -> Result<Duration> {
         self.line.await_pong(id, timeout.into())
     }
 
     /// Gives up waiting for a Pong.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let id = line.start_ping(Some(b"probe"))?;
+    /// line.forget_ping(id);
+    /// line.ping(Some(b"probe"), Duration::from_secs(5))?; // the payload may be used again
+    /// # Ok(()) }
+    /// ```
     pub fn forget_ping(&self, id: u64) {
         self.line.forget_ping(id);
     }
@@ -374,6 +517,16 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Closed`]; [`Error::Protocol`] for a payload over 125 bytes.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.pong(b"still here")?;
+    /// assert!(matches!(line.pong(&[0; 126]), Err(Error::Protocol(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn pong(&self, payload: &[u8]) -> Result<()> {
         self.line.send_pong(payload)
     }
@@ -385,6 +538,18 @@ impl Connection {
     ///
     /// [`Error::Protocol`] for a code that may not be sent or a reason over 123 bytes of UTF-8; nothing
     /// is sent then.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(matches!(line.close(1006, ""), Err(Error::Protocol(_)))); // never on the wire
+    /// line.close(1000, "done")?;
+    /// assert!(line.is_closed());
+    /// assert!(matches!(line.send("late"), Err(Error::Closed(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn close(&self, code: u16, reason: &str) -> Result<()> {
         self.line.close(CloseFrame::new(code, reason)?)
     }
@@ -400,12 +565,34 @@ impl Connection {
     /// # Errors
     ///
     /// Only [`Error::Interrupted`] and [`Error::Forked`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(!line.wait_closed(Duration::from_millis(1))?);
+    /// server.shutdown();
+    /// assert!(line.wait_closed(Duration::from_secs(5))?);
+    /// # Ok(()) }
+    /// ```
     pub fn wait_closed(&self, timeout: impl Into<Deadline>) -> Result<bool> {
         self.line.await_closed(timeout.into())
     }
 
     /// Ends the connection at once, without waiting for the peer. Dropping the last handle does the
     /// same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.abandon();
+    /// assert!(line.wait_closed(Duration::from_secs(5))?);
+    /// assert!(line.send("late").is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn abandon(&self) {
         self.line.abandon();
     }
@@ -413,61 +600,177 @@ impl Connection {
     // What is known of it.
 
     /// Open, closing or closed.
+    ///
+    /// ```
+    /// use openline::State;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.state(), State::Open);
+    /// line.close(1000, "")?;
+    /// assert_eq!(line.state(), State::Closed);
+    /// # Ok(()) }
+    /// ```
     pub fn state(&self) -> State {
         self.line.state()
     }
 
     /// Whether the connection has ended, by either side and for any cause.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(!line.is_closed());
+    /// line.close(1000, "")?;
+    /// assert!(line.is_closed());
+    /// # Ok(()) }
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.state() == State::Closed
     }
 
     /// How it ended; `None` before.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(line.how_closed().is_none());
+    /// line.close(1000, "bye")?;
+    /// let closed = line.how_closed().map(|closed| closed.to_string());
+    /// assert_eq!(closed.as_deref(), Some("sent 1000 (OK) bye; then received 1000 (OK) bye"));
+    /// # Ok(()) }
+    /// ```
     pub fn how_closed(&self) -> Option<Closed> {
         self.line.how_closed()
     }
 
     /// The round trip of the latest answered ping, zero before the first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.latency(), Duration::ZERO);
+    /// line.ping(None, Duration::from_secs(5))?;
+    /// assert!(line.latency() > Duration::ZERO);
+    /// # Ok(()) }
+    /// ```
     pub fn latency(&self) -> Duration {
         self.line.bell.status().latency
     }
 
     /// Our address.
+    ///
+    /// ```
+    /// use openline::Address;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(matches!(line.local_address(), Address::Tcp(address) if address.port() != 0));
+    /// # Ok(()) }
+    /// ```
     pub fn local_address(&self) -> &Address {
         &self.established.addresses.0
     }
 
     /// The peer's address.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.remote_address(), server.address());
+    /// # Ok(()) }
+    /// ```
     pub fn remote_address(&self) -> &Address {
         &self.established.addresses.1
     }
 
     /// The request of the opening handshake.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.request().path, "/");
+    /// assert_eq!(line.request().headers.get("Upgrade"), Some("websocket"));
+    /// # Ok(()) }
+    /// ```
     pub fn request(&self) -> &Request {
         &self.established.request
     }
 
     /// The response of the opening handshake.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.response().status_code, 101);
+    /// assert!(line.response().headers.get("Sec-WebSocket-Accept").is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn response(&self) -> &Response {
         &self.established.response
     }
 
     /// The subprotocol that was agreed on.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::options().subprotocols(["chat"]).start()?;
+    /// let line = Client::new().subprotocols(["chat"]).connect(server.uri())?;
+    /// assert_eq!(line.subprotocol(), Some("chat"));
+    /// # Ok(()) }
+    /// ```
     pub fn subprotocol(&self) -> Option<&str> {
         self.established.subprotocol.as_deref()
     }
 
     /// The time that a close may take from now on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.close_timeout(), Some(Duration::from_secs(10)));
+    /// # Ok(()) }
+    /// ```
     pub fn close_timeout(&self) -> Option<Duration> {
         self.line.close_timeout()
     }
 
     /// Changes the time that a close may take; not of one that has begun.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.set_close_timeout(Some(Duration::from_secs(1)));
+    /// assert_eq!(line.close_timeout(), Some(Duration::from_secs(1)));
+    /// # Ok(()) }
+    /// ```
     pub fn set_close_timeout(&self, timeout: Option<Duration>) {
         self.line.set_close_timeout(timeout);
     }
 
     /// The socket's descriptor, to look at; `None` once the connection is closed.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(line.raw_fd().is_some());
+    /// line.close(1000, "")?;
+    /// assert!(line.raw_fd().is_none());
+    /// # Ok(()) }
+    /// ```
     pub fn raw_fd(&self) -> Option<RawFd> {
         self.line.transport().and_then(|transport| transport.source().map(|fd| fd.as_raw_fd()))
     }

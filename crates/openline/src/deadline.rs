@@ -21,21 +21,53 @@ impl Deadline {
     pub const NEVER: Deadline = Deadline(None);
 
     /// Whether the moment has come.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline::Deadline;
+    /// assert!(Deadline::from(Instant::now()).has_passed());
+    /// assert!(!Deadline::NEVER.has_passed());
+    /// ```
     pub fn has_passed(self) -> bool {
         self.0.is_some_and(|at| Instant::now() >= at)
     }
 
     /// The time left; `None` if there is no limit, zero once the moment has come.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Deadline;
+    /// let minute = Duration::from_secs(60);
+    /// assert!(Deadline::from(minute).remaining() <= Some(minute));
+    /// assert_eq!(Deadline::from(Duration::ZERO).remaining(), Some(Duration::ZERO));
+    /// assert_eq!(Deadline::NEVER.remaining(), None);
+    /// ```
     pub fn remaining(self) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     /// The moment; `None` if there is no limit.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline::Deadline;
+    /// let now = Instant::now();
+    /// assert_eq!(Deadline::from(now).at(), Some(now));
+    /// assert_eq!(Deadline::NEVER.at(), None);
+    /// ```
     pub fn at(self) -> Option<Instant> {
         self.0
     }
 
     /// The earlier of the two.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Deadline;
+    /// let soon = Deadline::from(Duration::from_secs(1));
+    /// assert_eq!(soon.min(Deadline::from(Duration::from_secs(2))), soon);
+    /// assert_eq!(soon.min(Deadline::NEVER), soon);
+    /// ```
     #[must_use]
     pub fn min(self, other: Deadline) -> Deadline {
         match (self.0, other.0) {

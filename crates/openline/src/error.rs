@@ -11,6 +11,14 @@ use openline_proto::{CloseFrame, ClosingHandshake, ProtocolError};
 use thiserror::Error;
 
 /// What a call of this crate can fail with. Each variant says whose fault it is.
+///
+/// ```
+/// use openline::Error;
+/// match openline::connect("http://localhost/") {
+///     Err(error @ Error::InvalidUri(_)) => assert!(error.to_string().contains("scheme")),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,18 +35,18 @@ pub enum Error {
         available: usize,
     },
     /// The connection is closed; the content says by whom and why.
-    #[error("{0}")]
+    #[error(transparent)]
     Closed(Closed),
     /// Two threads received at once, or a ping has the payload of another that waits. The caller's
     /// fault.
     #[error("{0}")]
     Concurrency(&'static str),
     /// No connection could be made. The network's fault, or the address's.
-    #[error("{0}")]
-    Connect(#[source] ConnectError),
+    #[error(transparent)]
+    Connect(ConnectError),
     /// The opening handshake failed; [`HandshakeError`] says whose fault it is.
-    #[error("{0}")]
-    Handshake(#[source] HandshakeError),
+    #[error(transparent)]
+    Handshake(HandshakeError),
     /// A signal handler ran, on a connection that was made
     /// [`interruptible`](crate::Client::interruptible). Nothing is lost: call again to go on.
     #[error("interrupted by a signal")]
@@ -51,11 +59,21 @@ pub enum Error {
     #[error("connection made in another process; connect again after fork")]
     Forked,
     /// The URI is not one for a WebSocket. The caller's fault.
-    #[error("{0}")]
-    InvalidUri(#[source] InvalidUri),
+    #[error(transparent)]
+    InvalidUri(InvalidUri),
     /// Something that RFC 6455 forbids to send. The caller's fault.
-    #[error("{0}")]
-    Protocol(#[source] ProtocolError),
+    #[error(transparent)]
+    Protocol(ProtocolError),
+    /// The operating system refused what is needed beside a connection: an address to listen on, a
+    /// thread. The machine's fault, or the address's.
+    #[error("cannot {action}: {error}")]
+    System {
+        /// What was to be done.
+        action: String,
+        /// Why it cannot be.
+        #[source]
+        error: io::Error,
+    },
     /// The time was over.
     #[error("timed out while {during}")]
     Timeout {
@@ -65,14 +83,36 @@ pub enum Error {
         committed: bool,
     },
     /// TLS failed. The peer's fault, or that of the trust that was configured.
-    #[error("{0}")]
-    Tls(#[source] TlsError),
+    #[error(transparent)]
+    Tls(TlsError),
 }
 
 /// The result of a call of this crate.
+///
+/// ```
+/// fn greet(line: &openline::Connection) -> openline::Result<()> {
+///     line.send("hello")
+/// }
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// greet(&openline::connect(server.uri())?)?;
+/// # Ok(()) }
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What was waited for when the time was over.
+///
+/// ```
+/// use std::time::Duration;
+/// use openline::{Error, Waiting};
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// let outcome = line.recv_timeout(Duration::ZERO);
+/// assert!(matches!(outcome, Err(Error::Timeout { during: Waiting::Recv, .. })));
+/// assert_eq!(Waiting::Recv.to_string(), "waiting for a message");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Waiting {
@@ -98,6 +138,17 @@ impl fmt::Display for Waiting {
 }
 
 /// How a connection ended: both Close frames, who was first, and the cause.
+///
+/// ```
+/// use openline::Error;
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// line.close(1000, "bye")?;
+/// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+/// assert_eq!(closed.to_string(), "sent 1000 (OK) bye; then received 1000 (OK) bye");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Closed {
     pub(crate) handshake: ClosingHandshake,
@@ -106,28 +157,89 @@ pub struct Closed {
 
 impl Closed {
     /// The Close frame that came.
+    ///
+    /// ```
+    /// use openline::{CloseFrame, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let options = openline::testing::EchoServer::options();
+    /// # let server = options.close_after(0, 4401, "who are you").start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert_eq!(closed.received(), Some(&CloseFrame::new(4401, "who are you")?));
+    /// # Ok(()) }
+    /// ```
     pub fn received(&self) -> Option<&CloseFrame> {
         self.handshake.received()
     }
 
     /// The Close frame that went out.
+    ///
+    /// ```
+    /// use openline::{CloseFrame, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.close(1001, "bye")?;
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert_eq!(closed.sent(), Some(&CloseFrame::new(1001, "bye")?));
+    /// # Ok(()) }
+    /// ```
     pub fn sent(&self) -> Option<&CloseFrame> {
         self.handshake.sent()
     }
 
     /// Whether the peer was first; `None` unless both frames were seen.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.close(1000, "")?;
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert_eq!(closed.received_first(), Some(false)); // we closed
+    /// # Ok(()) }
+    /// ```
     pub fn received_first(&self) -> Option<bool> {
         self.handshake.received_first()
     }
 
     /// Whether it ended as it should: both sides closed with 1000, 1001 or no code.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let options = openline::testing::EchoServer::options();
+    /// # let server = options.close_after(0, 1011, "").start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert!(!closed.is_ok()); // the server closed with 1011
+    /// # Ok(()) }
+    /// ```
     pub fn is_ok(&self) -> bool {
         self.handshake.is_ok()
     }
 
     /// What ended it, if it was not a closing handshake.
+    ///
+    /// ```
+    /// use openline::{Cause, Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().max_size(4).connect(server.uri())?;
+    /// line.send("12345")?; // comes back
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert!(matches!(closed.cause(), Some(Cause::Protocol(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn cause(&self) -> Option<&Cause> {
         self.cause.as_ref()
+    }
+}
+
+impl std::error::Error for Closed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
     }
 }
 
@@ -138,6 +250,19 @@ impl fmt::Display for Closed {
 }
 
 /// What ended a connection other than a closing handshake.
+///
+/// ```
+/// use openline::{Cause, Deadline, Error, Kind};
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// let mut message = line.send_fragments(Kind::Text);
+/// message.send(b"half a mess", Deadline::NEVER)?;
+/// drop(message);
+/// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+/// assert!(matches!(closed.cause(), Some(Cause::BrokenOff)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum Cause {
@@ -162,6 +287,13 @@ pub enum Cause {
 }
 
 /// Why no connection could be made: every address that was tried, with its reason.
+///
+/// ```
+/// use openline::Error;
+/// let outcome = openline::connect("ws://127.0.0.1:1/");
+/// let Err(Error::Connect(error)) = outcome else { panic!("connected") };
+/// assert!(error.to_string().starts_with("cannot connect to 127.0.0.1:1: Connection refused"));
+/// ```
 #[derive(Debug)]
 pub struct ConnectError {
     /// What was to be reached: `host:port` or a path.
@@ -174,16 +306,40 @@ pub struct ConnectError {
 
 impl ConnectError {
     /// Whether the host's name could not be resolved.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// let uri = format!("ws://{}.example/", "a".repeat(64)); // longer than DNS allows
+    /// let Err(Error::Connect(error)) = openline::connect(&uri) else { panic!("connected") };
+    /// assert!(error.is_resolution());
+    /// ```
     pub fn is_resolution(&self) -> bool {
         self.resolution.is_some()
     }
 
     /// The addresses that were tried, each with its reason.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// let outcome = openline::connect("ws://127.0.0.1:1/");
+    /// let Err(Error::Connect(error)) = outcome else { panic!("connected") };
+    /// let [(address, reason)] = error.attempts() else { panic!("one address") };
+    /// assert_eq!(address, "127.0.0.1:1");
+    /// assert_eq!(reason.kind(), std::io::ErrorKind::ConnectionRefused);
+    /// ```
     pub fn attempts(&self) -> &[(String, io::Error)] {
         &self.attempts
     }
 
     /// The error that stands for all: the last one.
+    ///
+    /// ```
+    /// use std::io;
+    /// use openline::Error;
+    /// let outcome = openline::connect("ws://127.0.0.1:1/");
+    /// let Err(Error::Connect(error)) = outcome else { panic!("connected") };
+    /// assert_eq!(error.io_error().map(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
+    /// ```
     pub fn io_error(&self) -> Option<&io::Error> {
         self.resolution.as_ref().or(self.attempts.last().map(|(_, error)| error))
     }
@@ -214,6 +370,26 @@ impl std::error::Error for ConnectError {
 }
 
 /// Why TLS failed, and with whom.
+///
+/// ```
+/// use openline::{Client, Error};
+/// # use openline::rustls;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let rcgen::CertifiedKey { cert, signing_key } =
+/// #     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+/// # let config = rustls::ServerConfig::builder()
+/// #     .with_no_client_auth()
+/// #     .with_single_cert(vec![cert.der().clone()], key)?;
+/// # let server = openline::testing::EchoServer::options().tls(config.into()).start()?;
+/// # let config = rustls::ClientConfig::builder()
+/// #     .with_root_certificates(rustls::RootCertStore::empty())
+/// #     .with_no_client_auth();
+/// let client = Client::new().tls(config.into()); // trusts nobody
+/// let Err(Error::Tls(error)) = client.connect(server.uri()) else { panic!("connected") };
+/// assert!(error.to_string().starts_with("TLS with localhost: certificate verify failed"));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct TlsError {
     pub(crate) host: String,
@@ -222,11 +398,40 @@ pub struct TlsError {
 
 impl TlsError {
     /// The error of rustls, if it was one, rather than of the socket.
+    ///
+    /// ```
+    /// use openline::{Client, Error, rustls};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let rcgen::CertifiedKey { cert, signing_key } =
+    /// #     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    /// # let config = rustls::ServerConfig::builder()
+    /// #     .with_no_client_auth()
+    /// #     .with_single_cert(vec![cert.der().clone()], key)?;
+    /// # let server = openline::testing::EchoServer::options().tls(config.into()).start()?;
+    /// # let config = rustls::ClientConfig::builder()
+    /// #     .with_root_certificates(rustls::RootCertStore::empty())
+    /// #     .with_no_client_auth();
+    /// let client = Client::new().tls(config.into()); // trusts nobody
+    /// let Err(Error::Tls(error)) = client.connect(server.uri()) else { panic!("connected") };
+    /// assert!(matches!(error.rustls(), Some(rustls::Error::InvalidCertificate(_))));
+    /// # Ok(()) }
+    /// ```
     pub fn rustls(&self) -> Option<&rustls::Error> {
         self.error.get_ref().and_then(|error| error.downcast_ref())
     }
 
     /// Whether the peer's certificate was refused.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let uri = server.uri().replace("ws://", "wss://"); // a server without TLS
+    /// let Err(Error::Tls(error)) = openline::connect(&uri) else { panic!("connected") };
+    /// assert!(!error.is_verification());
+    /// # Ok(()) }
+    /// ```
     pub fn is_verification(&self) -> bool {
         matches!(self.rustls(), Some(rustls::Error::InvalidCertificate(_)))
     }

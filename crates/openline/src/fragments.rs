@@ -10,6 +10,20 @@ use crate::sync::Ordering;
 use crate::write::Turn;
 
 /// Receives one message fragment by fragment; made by [`Connection::recv_streaming`].
+///
+/// ```
+/// # use openline::{Deadline, Kind};
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::Server::bind("127.0.0.1:0")?.serve(|connection| {
+/// #     let mut message = connection.send_fragments(Kind::Text);
+/// #     let _ = message.send(b"Hel", Deadline::NEVER);
+/// #     let _ = message.finish(b"lo", Deadline::NEVER);
+/// # })?;
+/// # let line = openline::connect(&format!("ws://{}/", server.address()))?;
+/// let fragments = line.recv_streaming()?.collect::<openline::Result<Vec<_>>>()?;
+/// assert_eq!(fragments, ["Hel".into(), "lo".into()]);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct FragmentReceiver {
     connection: Connection,
@@ -28,6 +42,23 @@ impl FragmentReceiver {
     /// # Errors
     ///
     /// As [`Connection::recv_timeout`]; after a time-out it can go on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use openline::{Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::Server::bind("127.0.0.1:0")?.serve(|connection| {
+    /// #     let mut message = connection.send_fragments(Kind::Text);
+    /// #     let _ = message.send(b"Hel", Deadline::NEVER);
+    /// #     let _ = message.finish(b"lo", Deadline::NEVER);
+    /// # })?;
+    /// # let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// let mut fragments = line.recv_streaming()?;
+    /// while let Some(fragment) = fragments.next_timeout(Duration::from_secs(5))? {
+    ///     assert!(["Hel".into(), "lo".into()].contains(&fragment));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn next_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Option<Message>> {
         let deadline = timeout.into();
         while !self.is_over {
@@ -110,6 +141,20 @@ impl FragmentSender<'_> {
     ///
     /// As [`Connection::send_timeout`]. Without `committed` the same fragment can be sent again; with
     /// it, [`Connection::flush`] goes on with it.
+    ///
+    /// ```
+    /// use openline::{Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let mut message = line.send_fragments(Kind::Binary);
+    /// for part in [[1, 2], [3, 4]] {
+    ///     message.send(&part, Deadline::NEVER)?;
+    /// }
+    /// message.finish(&[], Deadline::NEVER)?;
+    /// assert_eq!(line.recv()?.as_bytes(), [1, 2, 3, 4]);
+    /// # Ok(()) }
+    /// ```
     pub fn send(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
         self.send_part(Part::Fragment, fragment, timeout.into())
     }
@@ -119,11 +164,26 @@ impl FragmentSender<'_> {
     /// # Errors
     ///
     /// As [`send`](FragmentSender::send).
+    ///
+    /// ```
+    /// use openline::{Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let mut message = line.send_fragments(Kind::Text);
+    /// message.send(b"Hel", Deadline::NEVER)?;
+    /// message.finish(b"lo", Deadline::NEVER)?;
+    /// assert_eq!(line.recv()?, "Hello".into());
+    /// # Ok(()) }
+    /// ```
     pub fn finish(&mut self, fragment: &[u8], timeout: impl Into<Deadline>) -> Result<()> {
         self.send_part(Part::Last, fragment, timeout.into())
     }
 
     fn send_part(&mut self, part: Part, fragment: &[u8], deadline: Deadline) -> Result<()> {
+        if self.is_done {
+            return Err(Error::Argument("the message is finished; start another".to_owned()));
+        }
         let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
         let outcome = self.connection.line.send(turn, self.kind, part, fragment, deadline);
         let is_committed = match &outcome {

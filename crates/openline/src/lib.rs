@@ -53,11 +53,11 @@ pub use client::{Client, connect};
 pub use connection::Connection;
 pub use deadline::Deadline;
 pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
-pub use fork::notice_fork;
+pub use fork::{forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
 pub use messages::Messages;
 pub use openline_proto::{
-    CloseCode, CloseFrame, Kind, Message, ProtocolError, State, handshake, http,
+    CloseCode, CloseFrame, Kind, Message, ProtocolError, State, handshake, http, uri,
 };
 pub use outgoing::Outgoing;
 pub use read::Payload;

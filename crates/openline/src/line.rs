@@ -263,12 +263,15 @@ impl Line {
     /// Ends our side of the stream once both Close frames went their way. RFC 6455 §7.1.1: the
     /// server ends it first; a client waits for that.
     pub(crate) fn end_stream_if_done(&self) {
-        if self.role == Role::Server
-            && self.is_close_sent.load(Ordering::Relaxed)
-            && self.bell.status().closing.is_complete()
-            && let Some(transport) = self.transport()
-        {
-            transport.shutdown(Shutdown::Write);
+        if self.role == Role::Server && self.is_close_sent.load(Ordering::Relaxed) {
+            let is_done = {
+                let status = self.bell.status();
+                // A connection that failed is not read any more, so no answer would be seen.
+                status.closing.is_complete() || status.cause.is_some()
+            };
+            if is_done && let Some(transport) = self.transport() {
+                transport.shutdown(Shutdown::Write);
+            }
         }
     }
 
@@ -300,8 +303,13 @@ impl Line {
     // Calls that wait for what others read.
 
     /// Starts the closing handshake, unless it has begun; by when it is to be over.
-    pub(crate) fn start_close(&self, close: CloseFrame) -> Result<Deadline> {
+    pub(crate) fn start_close(&self, mut close: CloseFrame) -> Result<Deadline> {
         self.check_process()?;
+        if self.in_fragments.load(Ordering::Relaxed) {
+            // The peer would take a normal close here for a violation of the protocol.
+            let reason = "close during fragmented message";
+            close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, reason);
+        }
         let (close, deadline) = {
             let mut status = self.bell.status();
             let close = status.closing.send(close);
@@ -395,10 +403,13 @@ impl Line {
 
     /// Waits for the Pong of a ping. On errors other than interrupts nobody waits for it any more.
     pub(crate) fn await_pong(&self, id: u64, deadline: Deadline) -> Result<Duration> {
-        let outcome = self.attend(deadline, |status| {
-            let round_trip = status.round_trips.get(&id).copied().flatten();
-            let closed = status.closing.state() == State::Closed;
-            round_trip.map(Ok).or(closed.then(|| Err(Error::Closed(status.closed()))))
+        let outcome = self.attend(deadline, |status| match status.round_trips.get(&id) {
+            None => Some(Err(Error::Argument(format!("nobody waits for the pong of ping {id}")))),
+            Some(Some(round_trip)) => Some(Ok(*round_trip)),
+            Some(None) if status.closing.state() == State::Closed => {
+                Some(Err(Error::Closed(status.closed())))
+            }
+            Some(None) => None,
         });
         let outcome = match outcome {
             Err(error) => return Err(error),

@@ -4,6 +4,17 @@ use openline_proto::{Kind, Message};
 
 /// A message to send: borrowed text or bytes. Made from `&str`, `&String`, byte slices and
 /// [`&Message`](Message), so that `send` takes them as they are.
+///
+/// ```
+/// use openline::{Kind, Outgoing};
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// line.send("text")?;
+/// line.send(Outgoing::new(Kind::Text, b"text too"))?;
+/// assert_eq!(line.recv()?.kind(), line.recv()?.kind());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'m> {
     pub(crate) kind: Kind,

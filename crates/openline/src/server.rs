@@ -25,7 +25,7 @@ use crate::client::{no_driver, timed_out};
 use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
-use crate::error::{ConnectError, Error, Result, TlsError};
+use crate::error::{Error, Result, TlsError};
 use crate::line::Settings;
 use crate::status::SLICE;
 use crate::transport::{Interest, Socket, Tls, Transport, poll_until};
@@ -69,8 +69,18 @@ type OnRequest = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    /// With the path to remove at the end.
-    Unix(UnixListener, PathBuf),
+    Unix { listener: UnixListener, _path: SocketPath },
+}
+
+/// The path of a Unix socket, removed with the listener.
+#[derive(Debug)]
+struct SocketPath(PathBuf);
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        // Somebody may have removed it already.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Server {
@@ -78,10 +88,27 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`], when the address cannot be listened on.
+    /// [`Error::System`], when the address cannot be listened on.
+    ///
+    /// ```
+    /// use openline::{Error, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let taken = Server::bind(server.address().to_string());
+    /// assert!(matches!(taken, Err(Error::System { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn bind(address: impl ToSocketAddrs + fmt::Debug) -> Result<Server> {
-        let fail = |error| cannot_listen(&format!("{address:?}"), error);
-        let listener = TcpListener::bind(&address).map_err(fail)?;
+        let mut name = format!("{address:?}");
+        let addresses: Vec<SocketAddr> = address
+            .to_socket_addrs()
+            .map_err(|error| cannot_listen(name.trim_matches('"'), error))?
+            .collect();
+        if let Some(first) = addresses.first() {
+            name = first.to_string();
+        }
+        let fail = |error| cannot_listen(&name, error);
+        let listener = TcpListener::bind(&addresses[..]).map_err(fail)?;
         let local = listener.local_addr().map_err(fail)?;
         Ok(Server::new(Listener::Tcp(listener), Address::Tcp(local)))
     }
@@ -91,11 +118,26 @@ impl Server {
     /// # Errors
     ///
     /// As [`bind`](Server::bind), also when the path exists.
+    ///
+    /// ```
+    /// use openline::{Client, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// # let name = format!("openline-bind-{}.sock", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let server = Server::bind_unix(&path)?.serve(drop)?;
+    /// Client::new().connect_unix(&path, "ws://localhost/")?;
+    /// server.shutdown();
+    /// assert!(!path.exists());
+    /// # Ok(()) }
+    /// ```
     pub fn bind_unix(path: impl AsRef<Path>) -> Result<Server> {
         let path = path.as_ref().to_owned();
         let listener = UnixListener::bind(&path)
             .map_err(|error| cannot_listen(&path.display().to_string(), error))?;
-        Ok(Server::new(Listener::Unix(listener, path.clone()), Address::Unix(path)))
+        Ok(Server::new(
+            Listener::Unix { listener, _path: SocketPath(path.clone()) },
+            Address::Unix(path),
+        ))
     }
 
     fn new(listener: Listener, address: Address) -> Server {
@@ -111,6 +153,16 @@ impl Server {
 
     /// The subprotocols that are spoken, in order of preference: the first that the client offers is
     /// agreed on. Default: none.
+    ///
+    /// ```
+    /// use openline::{Client, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.subprotocols(["v2", "v1"]).serve(drop)?;
+    /// let uri = format!("ws://{}/", server.address());
+    /// let line = Client::new().subprotocols(["v1", "v2"]).connect(&uri)?;
+    /// assert_eq!(line.subprotocol(), Some("v2")); // the server's preference counts
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Server {
         self.options.subprotocols = names.into_iter().map(Into::into).collect();
@@ -118,6 +170,26 @@ impl Server {
     }
 
     /// Serves `wss://` with this certificate and key.
+    ///
+    /// ```
+    /// use openline::{Client, Server, rustls};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let rcgen::CertifiedKey { cert, signing_key } =
+    /// #     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(cert.der().clone())?;
+    /// # let client = rustls::ClientConfig::builder()
+    /// #     .with_root_certificates(roots)
+    /// #     .with_no_client_auth();
+    /// # let client = Client::new().tls(client.into()).server_hostname("localhost");
+    /// let config = rustls::ServerConfig::builder()
+    ///     .with_no_client_auth()
+    ///     .with_single_cert(vec![cert.der().clone()], key)?;
+    /// let server = Server::bind("127.0.0.1:0")?.tls(config.into()).serve(drop)?;
+    /// assert!(client.connect(&format!("wss://{}/", server.address())).is_ok());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Server {
         self.options.tls = Some(config);
@@ -146,6 +218,19 @@ impl Server {
     }
 
     /// The time for TLS and the opening handshake. Default: 10 seconds.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::net::TcpStream;
+    /// use std::time::Duration;
+    /// use openline::Server;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bind("127.0.0.1:0")?.open_timeout(Duration::from_millis(20));
+    /// let server = server.serve(drop)?;
+    /// let mut silent = TcpStream::connect(server.address().to_string())?;
+    /// assert_eq!(silent.read(&mut [0])?, 0); // cut: no request came
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn open_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.options.open_timeout = timeout.into();
@@ -153,6 +238,19 @@ impl Server {
     }
 
     /// As [`Client::max_size`](crate::Client::max_size).
+    ///
+    /// ```
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.max_size(4 << 20).serve(|connection| {
+    ///     let Ok(message) = connection.recv() else { return };
+    ///     let _ = connection.send(&message.as_bytes().len().to_string());
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// line.send(&vec![0; 2 << 20])?;
+    /// assert_eq!(line.recv()?, "2097152".into());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_size(mut self, bytes: impl Into<Option<usize>>) -> Server {
         self.options.settings.limits.max_message = bytes.into();
@@ -160,13 +258,71 @@ impl Server {
     }
 
     /// As [`Client::ping_interval`](crate::Client::ping_interval).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.ping_interval(Duration::from_millis(5));
+    /// let server = server.serve(|connection| {
+    ///     while connection.latency().is_zero() {
+    ///         let _ = connection.wait_closed(Duration::from_millis(5));
+    ///     }
+    ///     let _ = connection.send("pinged and answered");
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert_eq!(line.recv()?, "pinged and answered".into());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Server {
         self.options.settings.ping_interval = interval.into();
         self
     }
 
+    /// As [`Client::ping_timeout`](crate::Client::ping_timeout).
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// let server = openline::Server::bind("127.0.0.1:0")?.ping_timeout(None);
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn ping_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
+        self.options.settings.ping_timeout = timeout.into();
+        self
+    }
+
+    /// As [`Client::max_queue`](crate::Client::max_queue).
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// let server = openline::Server::bind("127.0.0.1:0")?.max_queue(100);
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn max_queue(mut self, messages: impl Into<Option<usize>>) -> Server {
+        self.options.settings.max_queue = messages.into();
+        self
+    }
+
     /// As [`Client::close_timeout`](crate::Client::close_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.close_timeout(Duration::from_secs(1));
+    /// let server = server.serve(|connection| {
+    ///     assert_eq!(connection.close_timeout(), Some(Duration::from_secs(1)));
+    ///     let _ = connection.send("checked");
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert_eq!(line.recv()?, "checked".into());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
         self.options.settings.close_timeout = timeout.into();
@@ -174,6 +330,14 @@ impl Server {
     }
 
     /// Where it listens.
+    ///
+    /// ```
+    /// use openline::{Address, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// assert!(matches!(server.address(), Address::Tcp(address) if address.port() != 0));
+    /// # Ok(()) }
+    /// ```
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -183,7 +347,19 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] when the accepting thread cannot be started.
+    /// [`Error::System`] when the accepting thread cannot be started.
+    ///
+    /// ```
+    /// use openline::{Error, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.serve(|connection| {
+    ///     let _ = connection.send("the only message");
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert_eq!(line.recv()?, "the only message".into());
+    /// assert!(matches!(line.recv(), Err(Error::Closed(closed)) if closed.is_ok()));
+    /// # Ok(()) }
+    /// ```
     pub fn serve(
         self,
         handler: impl Fn(Connection) + Send + Sync + 'static,
@@ -214,6 +390,18 @@ impl fmt::Debug for Server {
 }
 
 /// A server at work. Dropping it shuts it down.
+///
+/// ```
+/// use openline::{Error, Server};
+/// # fn main() -> openline::Result<()> {
+/// let server = Server::bind("127.0.0.1:0")?.serve(|connection| {
+///     while connection.recv().is_ok() {}
+/// })?;
+/// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+/// drop(server);
+/// assert!(matches!(line.recv(), Err(Error::Closed(closed)) if closed.is_ok()));
+/// # Ok(()) }
+/// ```
 pub struct RunningServer {
     address: Address,
     shared: Arc<Shared>,
@@ -223,17 +411,52 @@ pub struct RunningServer {
 
 impl RunningServer {
     /// Where it listens.
+    ///
+    /// ```
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.serve(drop)?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert_eq!(line.remote_address(), server.address());
+    /// # Ok(()) }
+    /// ```
     pub fn address(&self) -> &Address {
         &self.address
     }
 
     /// The number of connections that are open.
+    ///
+    /// ```
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.serve(|connection| {
+    ///     let _ = connection.send("counted");
+    ///     let _ = connection.recv();
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert_eq!(line.recv()?, "counted".into());
+    /// assert_eq!(server.connections(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn connections(&self) -> usize {
         self.shared.state().connections.len()
     }
 
     /// Ends it: no new connections, the open ones are closed with 1001 (going away), and their
     /// handlers have until `close_timeout` to return. Those that do not are left behind.
+    ///
+    /// ```
+    /// use openline::{CloseCode, Error, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.serve(|connection| {
+    ///     while connection.recv().is_ok() {}
+    /// })?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// server.shutdown();
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// assert_eq!(closed.received().map(|close| close.code()), Some(CloseCode::GOING_AWAY));
+    /// # Ok(()) }
+    /// ```
     pub fn shutdown(mut self) {
         self.end();
     }
@@ -427,7 +650,7 @@ impl Shared {
                     self.wait(transport, Interest::Write, deadline)?;
                 }
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(cannot_listen("the client", error));
+                    return Err(Error::System { action: "answer the client".to_owned(), error });
                 }
                 _ => {}
             }
@@ -495,10 +718,6 @@ impl Acceptor {
                 }
             }
         }
-        if let Listener::Unix(_, path) = &self.listener {
-            // Somebody may have removed it already.
-            let _ = std::fs::remove_file(path);
-        }
     }
 
     fn start(&self, socket: OwnedFd) {
@@ -542,7 +761,7 @@ impl Listener {
     fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Listener::Tcp(listener) => listener.set_nonblocking(true),
-            Listener::Unix(listener, _) => listener.set_nonblocking(true),
+            Listener::Unix { listener, .. } => listener.set_nonblocking(true),
         }
     }
 
@@ -555,7 +774,7 @@ impl Listener {
                 let _ = socket.set_nodelay(true);
                 Ok(socket.into())
             }
-            Listener::Unix(listener, _) => {
+            Listener::Unix { listener, .. } => {
                 let (socket, _) = listener.accept()?;
                 socket.set_nonblocking(false)?;
                 Ok(socket.into())
@@ -566,7 +785,7 @@ impl Listener {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
             Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix(listener, _) => listener.as_fd(),
+            Listener::Unix { listener, .. } => listener.as_fd(),
         }
     }
 }
@@ -575,9 +794,8 @@ fn going_away() -> CloseFrame {
     CloseFrame::for_fault(CloseCode::GOING_AWAY, "")
 }
 
-fn cannot_listen(target: &str, error: io::Error) -> Error {
-    let attempts = vec![(target.to_owned(), error)];
-    Error::Connect(ConnectError { target: target.to_owned(), attempts, resolution: None })
+fn cannot_listen(address: &str, error: io::Error) -> Error {
+    Error::System { action: format!("listen on {address}"), error }
 }
 
 /// Read at once during the handshake.

@@ -1,4 +1,14 @@
 //! A real server for the tests of programs that use this crate.
+//!
+//! ```
+//! use openline::testing::EchoServer;
+//! # fn main() -> openline::Result<()> {
+//! let server = EchoServer::start()?;
+//! let line = openline::connect(server.uri())?; // what is to be tested
+//! line.send("hello")?;
+//! assert_eq!(line.recv()?, "hello".into());
+//! # Ok(()) }
+//! ```
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -36,6 +46,14 @@ pub struct EchoServer {
 }
 
 /// What an [`EchoServer`] does beside echoing.
+///
+/// ```
+/// use openline::testing::EchoServer;
+/// # fn main() -> openline::Result<()> {
+/// let server = EchoServer::options().welcome(["hello"]).start()?;
+/// assert_eq!(openline::connect(server.uri())?.recv()?, "hello".into());
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Default)]
 pub struct EchoOptions {
     subprotocols: Vec<String>,
@@ -58,37 +76,100 @@ impl EchoServer {
     /// # Errors
     ///
     /// As [`Server::bind`].
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::start()?;
+    /// assert!(openline::connect(server.uri()).is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn start() -> Result<EchoServer> {
         EchoServer::options().start()
     }
 
     /// Settings for more than that.
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().close_after(0, 1001, "").start()?;
+    /// let line = openline::connect(server.uri())?;
+    /// assert_eq!(line.iter().count(), 0); // 1001 is an end as it should be
+    /// # Ok(()) }
+    /// ```
     pub fn options() -> EchoOptions {
         EchoOptions::default()
     }
 
     /// The URI to connect to. For a Unix socket what the request says: the path is the address.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// assert_eq!(server.uri(), format!("ws://{}/", server.address()));
+    /// # Ok(()) }
+    /// ```
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
     /// Where it listens.
+    ///
+    /// ```
+    /// use openline::Address;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// assert!(matches!(server.address(), Address::Tcp(address) if address.ip().is_loopback()));
+    /// # Ok(()) }
+    /// ```
     pub fn address(&self) -> &Address {
         self.server.address()
     }
 
     /// The number of connections that are open.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("hello")?;
+    /// line.recv()?;
+    /// assert_eq!(server.connections(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn connections(&self) -> usize {
         self.server.connections()
     }
 
     /// The handshake requests since the last call, the refused ones included.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// Client::new().user_agent(Some("probe/1.0")).connect(server.uri())?;
+    /// let requests = server.take_requests();
+    /// assert_eq!(requests[0].headers.get("User-Agent"), Some("probe/1.0"));
+    /// assert!(server.take_requests().is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn take_requests(&self) -> Vec<Request> {
         let mut requests = self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         std::mem::take(&mut requests)
     }
 
     /// Closes the connections with 1001 and ends.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// server.shutdown();
+    /// assert!(matches!(line.recv(), Err(Error::Closed(closed)) if closed.is_ok()));
+    /// # Ok(()) }
+    /// ```
     pub fn shutdown(self) {
         self.server.shutdown();
     }
@@ -96,6 +177,15 @@ impl EchoServer {
 
 impl EchoOptions {
     /// The subprotocols that are spoken.
+    ///
+    /// ```
+    /// use openline::{Client, testing::EchoServer};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().subprotocols(["chat"]).start()?;
+    /// let line = Client::new().subprotocols(["chat"]).connect(server.uri())?;
+    /// assert_eq!(line.subprotocol(), Some("chat"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn subprotocols<S: Into<String>>(
         mut self,
@@ -106,6 +196,15 @@ impl EchoOptions {
     }
 
     /// Answers 401 to requests without this name and password.
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().basic_auth("ann", "secret").start()?;
+    /// assert!(openline::connect(server.uri()).is_err());
+    /// assert!(openline::connect(&server.uri().replace("ws://", "ws://ann:secret@")).is_ok());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn basic_auth(mut self, user: &str, password: &str) -> EchoOptions {
         self.basic_auth = Some((user.to_owned(), password.to_owned()));
@@ -113,6 +212,26 @@ impl EchoOptions {
     }
 
     /// Serves `wss://localhost` with this certificate and key.
+    ///
+    /// ```
+    /// use openline::{Client, rustls, testing::EchoServer};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let rcgen::CertifiedKey { cert, signing_key } =
+    ///     rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    /// let config = rustls::ServerConfig::builder()
+    ///     .with_no_client_auth()
+    ///     .with_single_cert(vec![cert.der().clone()], key)?;
+    /// let server = EchoServer::options().tls(config.into()).start()?;
+    /// assert!(server.uri().starts_with("wss://localhost:"));
+    /// # let mut roots = rustls::RootCertStore::empty();
+    /// # roots.add(cert.der().clone())?;
+    /// # let client = rustls::ClientConfig::builder()
+    /// #     .with_root_certificates(roots)
+    /// #     .with_no_client_auth();
+    /// # assert!(Client::new().tls(client.into()).connect(server.uri()).is_ok());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn tls(mut self, config: Arc<ServerConfig>) -> EchoOptions {
         self.tls = Some(config);
@@ -120,6 +239,15 @@ impl EchoOptions {
     }
 
     /// Messages that each client is sent first.
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().welcome(["hello", "again"]).start()?;
+    /// let line = openline::connect(server.uri())?;
+    /// assert_eq!((line.recv()?, line.recv()?), ("hello".into(), "again".into()));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn welcome<M: Into<Message>>(
         mut self,
@@ -130,6 +258,16 @@ impl EchoOptions {
     }
 
     /// Closes after that many echoes; 0 is right after the welcome.
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().close_after(1, 1000, "enough").start()?;
+    /// let line = openline::connect(server.uri())?;
+    /// line.send("once")?;
+    /// assert_eq!(line.iter().count(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn close_after(mut self, echoes: usize, code: u16, reason: &str) -> EchoOptions {
         self.close_after = Some(CloseAfter { echoes, code, reason: reason.to_owned() });
@@ -141,6 +279,14 @@ impl EchoOptions {
     /// # Errors
     ///
     /// As [`Server::bind`].
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().start()?;
+    /// assert!(server.uri().starts_with("ws://127.0.0.1:"));
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> Result<EchoServer> {
         self.start_at("127.0.0.1", 0)
     }
@@ -150,6 +296,14 @@ impl EchoOptions {
     /// # Errors
     ///
     /// As [`Server::bind`].
+    ///
+    /// ```
+    /// use openline::testing::EchoServer;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = EchoServer::options().start_at("localhost", 0)?;
+    /// assert!(openline::connect(server.uri()).is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn start_at(self, host: &str, port: u16) -> Result<EchoServer> {
         self.run(Server::bind((host, port))?)
     }
@@ -159,6 +313,17 @@ impl EchoOptions {
     /// # Errors
     ///
     /// As [`Server::bind_unix`].
+    ///
+    /// ```
+    /// use openline::{Client, testing::EchoServer};
+    /// # fn main() -> openline::Result<()> {
+    /// # let name = format!("openline-echo-{}.sock", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// let server = EchoServer::options().start_unix(&path)?;
+    /// let line = Client::new().connect_unix(&path, server.uri())?;
+    /// assert_eq!(line.remote_address(), server.address());
+    /// # Ok(()) }
+    /// ```
     pub fn start_unix(self, path: impl AsRef<Path>) -> Result<EchoServer> {
         self.run(Server::bind_unix(path)?)
     }

@@ -10,6 +10,17 @@
 //! reason phrase, and blanks around header values. What we refuse although some parsers don't:
 //! folded header lines, a blank in or after a header name, and NUL, bare CR or any other control
 //! character but tab.
+//!
+//! # Examples
+//!
+//! ```
+//! use openline_proto::http::Response;
+//!
+//! let mut response = Response::new(503, "Service Unavailable");
+//! response.headers.append("Retry-After", "60")?;
+//! assert_eq!(response.headers.get("retry-after"), Some("60"));
+//! # Ok::<(), openline_proto::http::InvalidField>(())
+//! ```
 
 mod body;
 mod head;

@@ -23,6 +23,17 @@ use crate::message::Kind;
 use crate::utf8::Validator;
 
 /// What the bytes of the peer mean.
+///
+/// ```
+/// use openline_proto::{Event, Inbound, Limits, Role};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// match inbound.receive(&mut b"\x89\x02hi".to_vec())?.event {
+///     Some(Event::Ping(payload)) => assert_eq!(payload, b"hi"), // answer with a Pong
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A data frame begins whose payload is not all in the input. `Data` events follow, or
@@ -48,6 +59,16 @@ pub enum Event<'b> {
 }
 
 /// The start of a data frame whose payload is still to come.
+///
+/// ```
+/// use openline_proto::{Event, Inbound, Limits, Role};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// let mut input = *b"\x82\x7e\x10\x00the first of 4096 bytes";
+/// let Some(Event::Begin(begin)) = inbound.receive(&mut input)?.event else { panic!() };
+/// assert_eq!((begin.payload_len, begin.is_whole_message), (4096, true));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begin {
     /// Text or binary.
@@ -61,6 +82,16 @@ pub struct Begin {
 }
 
 /// A part of a message.
+///
+/// ```
+/// use openline_proto::{Ends, Event, Inbound, Limits, Role};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// let mut input = *b"\x01\x03Hel"; // a fragment
+/// let Some(Event::Data(data)) = inbound.receive(&mut input)?.event else { panic!() };
+/// assert_eq!((data.payload, data.ends), (&b"Hel"[..], Ends::Frame));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Data<'b> {
     /// Text or binary.
@@ -74,6 +105,16 @@ pub struct Data<'b> {
 }
 
 /// What the last byte of a piece of payload ended.
+///
+/// ```
+/// use openline_proto::{Ends, Inbound, Limits, Role};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// inbound.receive(&mut [0x82, 3])?; // a binary message of three bytes begins
+/// assert_eq!(inbound.accept(&mut [1, 2])?, Ends::Nothing);
+/// assert_eq!(inbound.accept(&mut [3])?, Ends::Message);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ends {
     /// Nothing: the frame goes on.
@@ -85,6 +126,17 @@ pub enum Ends {
 }
 
 /// The result of [`Inbound::receive`].
+///
+/// ```
+/// use openline_proto::{Event, Inbound, Limits, Received, Role};
+/// # fn main() -> Result<(), openline_proto::ProtocolError> {
+/// let mut inbound = Inbound::new(Role::Client, Limits::default());
+/// let mut input = *b"\x89\x02hi\x81"; // a ping and half a header
+/// let Received { consumed, event } = inbound.receive(&mut input)?;
+/// assert_eq!((consumed, event), (4, Some(Event::Ping(b"hi"))));
+/// assert_eq!(inbound.receive(&mut input[4..])?, Received { consumed: 0, event: None });
+/// # Ok(()) }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Received<'b> {
     /// Bytes of the input that are done with: the next call starts after them.
@@ -94,6 +146,13 @@ pub struct Received<'b> {
 }
 
 /// How much a peer may send in one message. `None` is no limit.
+///
+/// ```
+/// use openline_proto::{Inbound, Limits, ProtocolError, Role};
+/// let limits = Limits { max_message: Some(4), ..Limits::default() };
+/// let outcome = Inbound::new(Role::Client, limits).receive(&mut [0x81, 5]).map(|_| ());
+/// assert_eq!(outcome, Err(ProtocolError::MessageTooBig { size: 5, limit: 4 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a message. Default 1 MiB: what `websockets` has, and enough for most uses.
@@ -174,6 +233,12 @@ enum Ended {
 
 impl Inbound {
     /// The receiving half of a connection that has just been opened.
+    ///
+    /// ```
+    /// use openline_proto::{Inbound, Limits, Role};
+    /// let inbound = Inbound::new(Role::Client, Limits::default());
+    /// assert_eq!(inbound.remaining(), 0);
+    /// ```
     pub fn new(role: Role, limits: Limits) -> Inbound {
         Inbound {
             role,
@@ -188,6 +253,17 @@ impl Inbound {
 
     /// Allows reserved bits on the first frames of messages, for an extension that was negotiated.
     /// Text with such a bit is not validated as UTF-8: the extension does that after decoding it.
+    ///
+    /// ```
+    /// use openline_proto::{Event, Inbound, Limits, Role, Rsv};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// inbound.allow_rsv(Rsv::RSV1); // permessage-deflate was negotiated
+    /// let mut input = [0xc1, 0x01, 0x00];
+    /// let Some(Event::Message { rsv, .. }) = inbound.receive(&mut input)?.event else { panic!() };
+    /// assert_eq!(rsv, Rsv::RSV1);
+    /// # Ok(()) }
+    /// ```
     pub fn allow_rsv(&mut self, rsv: Rsv) {
         self.negotiated_rsv = self.negotiated_rsv.union(rsv);
     }
@@ -197,6 +273,17 @@ impl Inbound {
     /// # Errors
     ///
     /// A violation of the protocol or of the limits. It sticks: every later call returns it again.
+    ///
+    /// ```
+    /// use openline_proto::{Event, Inbound, Limits, Role};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// let mut input = *b"\x8a\x00\x89\x00";
+    /// let received = inbound.receive(&mut input)?;
+    /// assert_eq!((received.consumed, received.event), (2, Some(Event::Pong(b""))));
+    /// assert_eq!(inbound.receive(&mut input[2..])?.event, Some(Event::Ping(b"")));
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub fn receive<'b>(&mut self, input: &'b mut [u8]) -> Result<Received<'b>, ProtocolError> {
         if let Some(ended) = &self.ended {
@@ -210,6 +297,16 @@ impl Inbound {
 
     /// Bytes of payload still to come in the current data frame: what [`accept`](Inbound::accept)
     /// may be given at most. 0 between frames.
+    ///
+    /// ```
+    /// use openline_proto::{Inbound, Limits, Role};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// inbound.receive(&mut [0x82, 5])?;
+    /// inbound.accept(&mut [1, 2])?;
+    /// assert_eq!(inbound.remaining(), 3);
+    /// # Ok(()) }
+    /// ```
     pub fn remaining(&self) -> u64 {
         self.frame.map_or(0, |frame| frame.remaining)
     }

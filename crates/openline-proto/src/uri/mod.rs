@@ -4,6 +4,16 @@
 //! exactly as the caller wrote them. Only two things change: a host outside ASCII goes through
 //! IDNA, and other characters outside ASCII are percent-encoded as UTF-8 (RFC 3987 §3.1). What
 //! could smuggle a second line into the request is refused here, before a [`Uri`] exists.
+//!
+//! # Examples
+//!
+//! ```
+//! use openline_proto::uri::Uri;
+//!
+//! let uri = Uri::parse("ws://localhost/%7Eme?q=é")?;
+//! assert_eq!(uri.resource_name(), "/%7Eme?q=%C3%A9"); // %7E stays as it was written
+//! # Ok::<(), openline_proto::uri::InvalidUri>(())
+//! ```
 
 use core::net::Ipv6Addr;
 use std::fmt;

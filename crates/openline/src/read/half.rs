@@ -239,10 +239,12 @@ impl ReadHalf {
     /// Begins to take the large message into `memory` of its length: what of it lies in the buffer.
     /// `None` if there is none of that length that is untouched.
     pub(crate) fn begin_large(&mut self, memory: &mut [u8]) -> Option<usize> {
-        if !self.queue.is_empty() || self.untouched_large() != Some(memory.len()) {
-            return None;
-        }
-        Some(self.buffer.take_prefix(memory))
+        (self.next_large() == Some(memory.len())).then(|| self.buffer.take_prefix(memory))
+    }
+
+    /// The length of the message at the front if it is large and untouched.
+    pub(crate) fn next_large(&self) -> Option<usize> {
+        if self.queue.is_empty() { self.untouched_large() } else { None }
     }
 
     /// Shows the core payload of the large message; whether it is the last.

@@ -306,7 +306,15 @@ impl Line {
             half.keep_large(&[]);
             return Ok(false);
         }
-        let Some(mut filled) = half.begin_large(memory) else { return Ok(false) };
+        let available = memory.len();
+        let Some(mut filled) = half.begin_large(memory) else {
+            return match half.next_large() {
+                Some(needed) => Err(Error::Argument(format!(
+                    "memory of {available} bytes for a message of {needed}; they must be equal"
+                ))),
+                None => Ok(false),
+            };
+        };
         let mut accepted = 0;
         loop {
             match half.accept_large(&mut memory[accepted..filled]) {

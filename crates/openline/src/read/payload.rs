@@ -20,6 +20,20 @@ impl Incoming {
 }
 
 /// A message as it is taken: where it lies in the read buffer, or owned.
+///
+/// ```
+/// use openline::{Deadline, Kind, Payload};
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let line = openline::connect(server.uri())?;
+/// line.send("hello")?;
+/// line.await_buffered(false, Deadline::NEVER)?;
+/// line.take_buffered(|payload| match payload {
+///     Payload::Borrowed(kind, bytes) => assert_eq!((kind, bytes), (Kind::Text, &b"hello"[..])),
+///     Payload::Owned(kind, bytes) => assert_eq!((kind, bytes), (Kind::Text, b"hello".to_vec())),
+/// })?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub enum Payload<'b> {
     /// In the read buffer: valid until the call returns.
@@ -30,6 +44,11 @@ pub enum Payload<'b> {
 
 impl Payload<'_> {
     /// Text or binary. Text is valid UTF-8.
+    ///
+    /// ```
+    /// use openline::{Kind, Payload};
+    /// assert_eq!(Payload::Borrowed(Kind::Text, b"hello").kind(), Kind::Text);
+    /// ```
     pub fn kind(&self) -> Kind {
         match self {
             Payload::Borrowed(kind, _) | Payload::Owned(kind, _) => *kind,
@@ -37,6 +56,11 @@ impl Payload<'_> {
     }
 
     /// The bytes.
+    ///
+    /// ```
+    /// use openline::{Kind, Payload};
+    /// assert_eq!(Payload::Owned(Kind::Binary, vec![1, 2]).as_bytes(), [1, 2]);
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Payload::Borrowed(_, bytes) => bytes,
@@ -45,6 +69,11 @@ impl Payload<'_> {
     }
 
     /// The message, copied only if it lies in the read buffer.
+    ///
+    /// ```
+    /// use openline::{Kind, Payload};
+    /// assert_eq!(Payload::Borrowed(Kind::Text, b"hello").into_message(), "hello".into());
+    /// ```
     pub fn into_message(self) -> Message {
         let (kind, bytes) = match self {
             Payload::Borrowed(kind, bytes) => (kind, bytes.to_vec()),

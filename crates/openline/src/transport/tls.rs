@@ -30,6 +30,8 @@ struct Ciphertext {
     /// Invariant: `start <= end <= bytes.len()`; between them are the bytes to feed.
     start: usize,
     end: usize,
+    /// What was wrong with a record: nothing after it can be read.
+    fault: Option<rustls::Error>,
 }
 
 impl Tls {
@@ -87,7 +89,10 @@ impl Tls {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return outcome,
             }
-            self.fetch(read)?;
+            if let Err(error) = self.fetch(read) {
+                // Records before the one at fault may have brought something.
+                return lock(&self.session).reader().read(buffer).map_err(|_| error);
+            }
         }
     }
 
@@ -95,21 +100,25 @@ impl Tls {
     fn has_buffered(&self) -> bool {
         // Whoever reads now has it, and finds what is there.
         let Some(incoming) = try_lock(&self.incoming) else { return false };
-        if incoming.start < incoming.end {
+        if incoming.start < incoming.end || incoming.fault.is_some() {
             return true;
         }
         drop(incoming);
-        // A fault shows in the read.
+        // A fault shows in the read, and so does the peer's close_notify, after which it may say
+        // nothing more and keep the socket open.
         lock(&self.session)
             .process_new_packets()
-            .map_or(true, |state| state.plaintext_bytes_to_read() > 0)
+            .map_or(true, |state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
     }
 
     /// Feeds the session with ciphertext, from the socket if none is left. The bytes fed; 0 at the
     /// end of the stream, which the session is told.
     fn fetch(&self, read: fn(&Socket, &mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut incoming = lock(&self.incoming);
-        let Ciphertext { bytes, start, end } = &mut *incoming;
+        let Ciphertext { bytes, start, end, fault } = &mut *incoming;
+        if let Some(fault) = fault {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, fault.clone()));
+        }
         if start == end {
             if bytes.is_empty() {
                 bytes.resize(CIPHERTEXT_LEN, 0);
@@ -123,6 +132,7 @@ impl Tls {
         let outcome = session.process_new_packets();
         let wants_write = session.wants_write();
         drop(session);
+        *fault = outcome.as_ref().err().cloned();
         drop(incoming);
         if wants_write {
             // An alert, a key update or a ticket. What does not fit goes out with the next write.
@@ -201,7 +211,7 @@ impl Transport for Tls {
     fn release_buffers(&self) {
         let mut incoming = lock(&self.incoming);
         if incoming.start == incoming.end {
-            *incoming = Ciphertext::default();
+            *incoming = Ciphertext { fault: incoming.fault.take(), ..Ciphertext::default() };
         }
     }
 

@@ -150,6 +150,7 @@ fn ping_waits_for_its_pong_with_and_without_a_receiver() {
         let round_trip = line.ping(Some(b"own"), LONG).unwrap();
         assert_eq!(line.latency(), round_trip);
         assert!(matches!(line.ping(Some(&[0; 126]), LONG), Err(Error::Protocol(_))));
+        assert!(matches!(line.await_pong(7, LONG), Err(Error::Argument(_))));
         let message = match receiver {
             Some(receiver) => receiver.join().unwrap(),
             None => line.recv_timeout(LONG),

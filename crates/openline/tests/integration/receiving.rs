@@ -70,6 +70,8 @@ fn large_messages_arrive_whole_in_every_way() {
         match line.await_buffered(true, Duration::from_millis(1)) {
             Ok(Some(len)) => {
                 assert_eq!(len, payload.len());
+                let wrong = line.recv_large(&mut memory[1..], LONG);
+                assert!(matches!(wrong, Err(Error::Argument(_))));
                 match line.recv_large(&mut memory, Duration::from_micros(300)) {
                     Ok(done) => received = done,
                     Err(error) => assert!(is_timeout::<()>(Err(error))),

@@ -180,6 +180,30 @@ fn a_message_broken_off_between_fragments_fails_the_connection() {
 }
 
 #[test]
+fn a_finished_message_takes_no_more_fragments() {
+    let (line, mut peer) = open();
+    let mut message = line.send_fragments(Kind::Text);
+    message.send(b"a", LONG).unwrap();
+    message.finish(b"b", LONG).unwrap();
+    assert!(matches!(message.send(b"c", LONG), Err(Error::Argument(_))));
+    assert!(matches!(message.finish(b"c", LONG), Err(Error::Argument(_))));
+    drop(message);
+    line.send("next").unwrap();
+    peer.expect_text("ab");
+    peer.expect_text("next");
+}
+
+#[test]
+fn a_close_within_a_fragmented_message_says_so() {
+    let (line, mut peer) = open_with(Client::new().close_timeout(SHORT));
+    let mut message = line.send_fragments(Kind::Text);
+    message.send(b"a", LONG).unwrap();
+    line.close(1000, "").unwrap();
+    let expected = crate::peer::close(1011, "close during fragmented message");
+    assert_eq!(peer.next(), Frame::Close(expected));
+}
+
+#[test]
 fn a_sender_waits_for_anothers_fragments_with_its_timeout() {
     let (line, mut peer) = open();
     let mut message = line.send_fragments(Kind::Text);

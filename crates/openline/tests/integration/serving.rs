@@ -112,3 +112,31 @@ fn a_connection_is_shared_by_a_receiver_two_senders_and_a_closer() {
         assert!(ok);
     });
 }
+
+#[test]
+fn a_client_that_breaks_a_limit_is_let_go_at_once() {
+    let server = Server::bind("127.0.0.1:0").unwrap().max_size(4);
+    let server = server.serve(|connection| assert!(connection.recv().is_err())).unwrap();
+    let line = openline::connect(&format!("ws://{}/", server.address())).unwrap();
+    let start = Instant::now();
+    line.send("too big").unwrap();
+    let Err(Error::Closed(closed)) = line.recv() else { panic!("not closed") };
+    assert_eq!(
+        closed.received().unwrap().reason(),
+        "message of 7 bytes exceeds max_size of 4 bytes"
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_unix_socket_is_removed_with_its_server_whether_it_served_or_not() {
+    let path = std::env::temp_dir().join(format!("openline-unserved-{}.sock", std::process::id()));
+    for _ in 0..2 {
+        drop(Server::bind_unix(&path).unwrap());
+    }
+    let server = Server::bind_unix(&path).unwrap();
+    let text = Server::bind_unix(&path).unwrap_err().to_string();
+    assert!(text.starts_with(&format!("cannot listen on {}: ", path.display())), "{text}");
+    server.serve(drop).unwrap().shutdown();
+    assert!(!path.exists());
+}

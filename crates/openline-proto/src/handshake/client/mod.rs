@@ -1,4 +1,20 @@
 //! The client's side of the handshake (RFC 6455 §4.1).
+//!
+//! # Examples
+//!
+//! See the [handshake module](crate::handshake) for a whole handshake.
+//!
+//! ```
+//! use openline_proto::handshake::client::{ClientHandshake, ClientOffer};
+//! use openline_proto::uri::Uri;
+//!
+//! let uri = Uri::parse("ws://localhost/feed")?;
+//! let handshake = ClientHandshake::new(&uri, ClientOffer::default(), *b"sixteen  bytes!!")?;
+//! let mut out = Vec::new();
+//! handshake.encode_request(&mut out);
+//! assert!(out.starts_with(b"GET /feed HTTP/1.1\r\nHost: localhost\r\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod request;
 

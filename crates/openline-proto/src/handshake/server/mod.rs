@@ -1,4 +1,18 @@
 //! The server's side of the handshake (RFC 6455 §4.2).
+//!
+//! # Examples
+//!
+//! See the [handshake module](crate::handshake) for a whole handshake.
+//!
+//! ```
+//! use openline_proto::handshake::HandshakeError;
+//! use openline_proto::handshake::server::ServerHandshake;
+//! use openline_proto::http::Limits;
+//!
+//! let handshake = ServerHandshake::new(Limits::default());
+//! let outcome = handshake.receive(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+//! assert!(matches!(outcome, Err(HandshakeError::InvalidMethod(_)))); // only GET is legal
+//! ```
 
 use base64::Engine as _;
 use base64::alphabet;
