@@ -23,7 +23,7 @@ PYTHON = {
     "basic.py": ["received 'Grüße'", "received 'one message in fragments'", "closed with code 1000"],
     "headers.py": ["sent      X-Trace: 42", "answered  101", "chosen    chat.v2", "refused   401"],
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
-    "reconnect.py": ["connection 2 is open", "ConnectError", "6 messages over 2 connections"],
+    "reconnect.py": ["connection 2 is open", "ConnectionRefusedError", "6 messages over 2 connections"],
     "stats.py": ["round trip, p50", "round trip, p99", "send_many", "recv_many"],
     "threads.py": ["8 threads, a connection each: 4000 messages echoed", "two threads, one connection"],
     "timeouts.py": ["nothing came in 0.1 s", "a ping took", "no handshake in 0.2 s"],

@@ -1,62 +1,116 @@
-"""The Python examples of the documents run, and print what the documents say.
+"""The Python examples of the documents and of the docstrings run, and print what the documents say.
 
-A block of Python is run as a program of its own. `ws://localhost:8765` in it is replaced by the address of an
-echo server that runs in this process. If the next block is `text`, it is what the program must print.
+Each runs as a program of its own. `ws://localhost:8765` in it is replaced by the address of an echo server that
+runs in this process, and `/run/app.sock` by the path of another. If the block after one in a document is `text`,
+it is what the program must print.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import itertools
 import pathlib
+import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
+import openline
 from openline.testing import EchoServer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
-PLACEHOLDER = "ws://localhost:8765"
 FENCE = re.compile(r"^```(?P<language>[\w,]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# After "Example:", in a docstring: an indented block. In that of a module: any that is indented.
+EXAMPLE = re.compile(r"^Example:\n(?P<body>(?:    .*\n|\n)+)", re.MULTILINE)
+INDENTED = re.compile(r"\n\n(?P<body>    (?!>>>|- ).*\n(?:    .*\n|\n)*)")
+
+# What readers of a docstring have imported.
+PRELUDE = """\
+import pytest
+from openline import *
+from openline.sync import *
+from openline.testing import *
+from openline.uri import *
+"""
 
 
 class Example(NamedTuple):
     where: str
     program: str
-    output: str | None
+    output: str | None = None
 
 
-def examples() -> list[Example]:
-    found = []
+def in_documents() -> Iterator[Example]:
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         blocks = list(FENCE.finditer(text))
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        for block, following in itertools.zip_longest(blocks, blocks[1:]):
             if block["language"] == "python":
                 line = text.count("\n", 0, block.start()) + 1
                 output = following["body"] if following and following["language"] == "text" else None
                 where = f"{document.relative_to(ROOT).as_posix()}:{line}"
-                found.append(Example(where, block["body"], output))
-    return found
+                yield Example(where, block["body"], output)
 
 
-EXAMPLES = examples()
+def in_docstrings() -> Iterator[Example]:
+    names = [info.name for info in pkgutil.walk_packages(openline.__path__, "openline.")]
+    names.remove("openline._openline")  # it is not written in Python
+    for module_name in ["openline", *names]:
+        module = importlib.import_module(module_name)
+        # From the source: Python 3.13 takes the indentation that all lines have in common away.
+        doc = ast.get_docstring(ast.parse(inspect.getsource(module)), clean=False)
+        for match in INDENTED.finditer(f"{doc}\n"):
+            yield Example(module_name, textwrap.dedent(match["body"]))
+        for name, thing in vars(module).items():
+            if getattr(thing, "__module__", None) != module_name:
+                continue
+            things = [(name, thing), *vars(thing).items()] if inspect.isclass(thing) else [(name, thing)]
+            for inner, part in things:
+                where = f"{module_name}.{name}" if part is thing else f"{module_name}.{name}.{inner}"
+                text = getattr(part, "__doc__", None)
+                for match in EXAMPLE.finditer(inspect.cleandoc(text if isinstance(text, str) else "") + "\n"):
+                    yield Example(where, PRELUDE + textwrap.dedent(match["body"]))
 
 
-def test_the_readme_has_examples() -> None:
-    assert sum(example.where.startswith("README.md") for example in EXAMPLES) >= 2
+IN_DOCUMENTS = list(in_documents())
+IN_DOCSTRINGS = list(in_docstrings())
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.where)
-def test_example(example: Example) -> None:
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30
+    )
+
+
+def test_there_are_examples() -> None:
+    assert sum(example.where.startswith("README.md") for example in IN_DOCUMENTS) >= 2
+    documented = {example.where for example in IN_DOCSTRINGS}
+    assert {"openline", "openline.sync", "openline.sync.client.connect", "openline.testing"} <= documented
+
+
+@pytest.mark.parametrize("example", IN_DOCUMENTS, ids=lambda example: example.where)
+def test_document(example: Example) -> None:
     with EchoServer() as server:
-        program = example.program.replace(PLACEHOLDER, server.uri.rstrip("/"))
-        run = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30
-        )
-    assert run.returncode == 0, run.stderr
-    assert run.stderr == ""
+        outcome = run(example.program.replace("ws://localhost:8765", server.uri.rstrip("/")))
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr == ""
     if example.output is not None:
-        assert run.stdout == example.output
+        assert outcome.stdout == example.output
+
+
+@pytest.mark.parametrize("example", IN_DOCSTRINGS, ids=lambda example: example.where)
+def test_docstring(example: Example, tmp_path: pathlib.Path) -> None:
+    # They show one exchange, also those that receive until the end.
+    with EchoServer(close_after=1) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
+        program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
+        outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")))
+    assert outcome.returncode == 0, outcome.stderr

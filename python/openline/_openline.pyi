@@ -1,7 +1,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self, SupportsIndex, final, overload
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
+
+__all__ = ["__version__", "parse_uri", "connect", "Handle", "Connection", "EchoServer"]
 
 __version__: str
 
@@ -27,6 +29,7 @@ def connect(
 @final
 class Handle: ...
 
+@disjoint_base
 class Connection:
     def __new__(cls, handle: Handle) -> Self: ...
     def send(
