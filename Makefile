@@ -11,6 +11,9 @@ QUIET := @tools/quiet.sh
 # In CI a skipped test is a failure: tools/no_skips.py.
 PYTEST := env PYTHONPATH=tools $(BIN)/python -m pytest -p no_skips -q -rs
 
+# Where maturin puts it; the package is used where it is.
+MODULE := python/openline/_openline.abi3.so
+
 # Crates that `cargo test` runs. The extension module has its tests in tests/, run by pytest.
 CRATES := -p openline-proto -p openline -p openline-cli
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(wildcard crates/*/Cargo.toml) \
@@ -19,8 +22,11 @@ RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(wildcard crates/*/Cargo.t
 # PyO3 builds for the interpreter of .venv, and maturin installs there.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Steps print as they go, and share the build directory.
+.NOTPARALLEL:
 .PHONY: help demo test test-rust test-model test-python test-examples lint types check-tree bench build clean
 
 help: ## show this
@@ -36,22 +42,25 @@ test: check-tree lint test-rust test-model types test-python test-examples ## ev
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
 	$(QUIET) "dependencies and unsafe" $(BIN)/python tools/check_tree.py
 
-lint: $(VENV)/.tools ## rustfmt and clippy
+lint: $(VENV)/.tools ## rustfmt, clippy, and links in the documentation
 	$(QUIET) "rustfmt" cargo fmt --all --check
 	$(QUIET) "clippy" cargo clippy --workspace --locked --all-targets -- -D warnings
+	$(QUIET) "clippy, with the model" cargo clippy -p openline --features model --locked --all-targets -- -D warnings
+	$(QUIET) "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(CRATES)
 
 test-rust: ## unit tests, integration tests and doctests of the crates
 	$(QUIET) "Rust tests" cargo test --locked $(CRATES) --all-targets
 	$(QUIET) "Rust doctests" cargo test --locked $(CRATES) --doc
 
 test-model: ## the hand-overs between threads, under a model checker
-	$(QUIET) "model checks" cargo test --locked -p openline --features model --test model
+	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::
 
 types: build ## mypy --strict, and the stubs against the module
 	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench tests
-	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline
+	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline._openline
 
 test-python: build tests/node/node_modules ## the tests of the Python package
+	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py
 
@@ -60,28 +69,29 @@ test-examples: build ## the programs of examples/, of the Rust crate's examples/
 	$(QUIET) "examples and README" $(PYTEST) tests/test_examples.py tests/test_readme.py
 
 bench: build ## the figures of the README, on this machine
-	@$(BIN)/python bench/roundtrip.py
+	@$(BIN)/python bench/roundtrip.py --rounds 9
 	@$(BIN)/python bench/idle.py
+	@$(BIN)/python bench/idle.py --client websockets
 
-build: $(VENV)/.build ## the Python package, into .venv
+build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
 	rm -rf $(VENV) target tests/node/node_modules python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.tools: requirements-dev.txt tools/check_machine.py
+$(VENV)/.tools: requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here: install Python 3.11 or later" >&2; exit 1; }
 	@$(PYTHON) tools/check_machine.py
 	$(QUIET) "making .venv" $(PYTHON) -m venv --clear $(VENV)
 	$(QUIET) "tools for development" $(BIN)/python -m pip install --quiet --no-deps -r requirements-dev.txt
 	@touch $@
 
-$(VENV)/.build: $(VENV)/.tools $(RUST_SOURCES)
+$(MODULE): $(VENV)/.tools $(RUST_SOURCES)
 	$(QUIET) "building the Python package" $(BIN)/maturin develop --release --locked
 	@touch $@
 
 # A peer for the tests, where there is Node. Without it they are skipped; in CI that is a failure.
 tests/node/node_modules: tests/node/package.json
 	@if command -v npm >/dev/null; then \
-		tools/quiet.sh "Node's ws" npm install --prefix tests/node --no-audit --no-fund --no-package-lock --silent; \
-		mkdir -p $@ && touch $@; \
+		tools/quiet.sh "Node's ws" npm install --prefix tests/node --no-audit --no-fund --no-package-lock && touch $@; \
 	else echo "no npm here: tests with Node's ws are skipped"; fi

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import importlib.metadata
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -53,7 +54,7 @@ def main() -> None:
     pings = options.connections * seconds / PING_INTERVAL
 
     count = options.connections
-    version = importlib.import_module(options.client).__version__
+    version = importlib.metadata.version(options.client)
     print(f"{count} idle connections, {options.client} {version}, Python {platform.python_version()}")
     print(f"still open:   {open_connections} of {count} after {seconds:.0f} s of pings")
     print(f"threads:      {after['threads']:.0f} in all; {difference(before, after, 'threads', count):.3f} each")
@@ -98,8 +99,15 @@ def serve(pipe: multiprocessing.connection.Connection) -> None:
         async def keep(connection: server.ServerConnection) -> None:
             await connection.wait_closed()
 
-        keepalive = {"ping_interval": PING_INTERVAL, "ping_timeout": PING_TIMEOUT}
-        async with server.serve(keep, "127.0.0.1", 0, backlog=1024, compression=None, **keepalive) as running:
+        async with server.serve(
+            keep,
+            "127.0.0.1",
+            0,
+            backlog=1024,
+            compression=None,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+        ) as running:
             host, port = running.sockets[0].getsockname()
             pipe.send(f"ws://{host}:{port}/")
             await asyncio.get_running_loop().create_future()

@@ -32,6 +32,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -66,12 +67,10 @@ def main() -> None:
 
 
 def report(results: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> None:
-    import openline
-    import websockets
-
+    versions = [f"{name} {metadata.version(name)}" for name in ["openline", "websockets"]]
     print(f"round trip of {len(PAYLOAD)} bytes, cores {options.cores} (client, server), {cpu_model()}")
-    print(f"Python {platform.python_version()}, openline {openline.__version__}, ", end="")
-    print(f"websockets {websockets.__version__}; {options.rounds} rounds of {options.messages} messages\n")
+    print(f"Python {platform.python_version()}, {', '.join(versions)}; ", end="")
+    print(f"{options.rounds} rounds of {options.messages} messages\n")
     print("| client       | p50 µs | range         | p99 µs | CPU µs |")
     print("| ------------ | -----: | ------------- | -----: | -----: |")
     for name, runs in results.items():
@@ -205,7 +204,7 @@ def accept(listener: socket.socket, name: str, core: int) -> subprocess.Popen[by
         )
     command = ["taskset", "-c", str(core), str(SERVER), str(REQUEST_LEN), REPLY.hex()]
     with connection:
-        return subprocess.Popen(command, stdin=connection)
+        return subprocess.Popen(command, stdin=connection.fileno())
 
 
 def cpu_model() -> str:

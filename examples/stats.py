@@ -62,7 +62,7 @@ def run(uri: str) -> None:
         times = round_trips(websocket)
         out, back = both_ways(websocket)
     p99 = times[len(times) * 99 // 100]
-    print(f"| {len(PAYLOAD)}-byte text messages      |                  |")
+    print(f"| {f'{len(PAYLOAD)}-byte text messages':27} |                  |")
     print("| --------------------------- | ---------------: |")
     print(f"| round trip, p50             | {statistics.median(times):13.1f} µs |")
     print(f"| round trip, p99             | {p99:13.1f} µs |")
