@@ -64,6 +64,7 @@ enum Command {
     Adopt { id: usize, line: Weak<Line>, deadline: Option<Instant> },
     At { id: usize, deadline: Instant },
     Flush { id: usize },
+    Forget { id: usize },
 }
 
 impl Driver {
@@ -135,7 +136,8 @@ impl Driver {
         self.tell(Command::Flush { id: line.registration.id }, Rest::UntilTick);
     }
 
-    /// Leaves a command, and wakes the driver from that rest or a deeper one.
+    /// Leaves a command, and wakes the driver from that rest or a deeper one; [`Rest::Awake`] from
+    /// none.
     fn tell(&self, command: Command, waking: Rest) {
         let mut inbox = lock(&self.inbox);
         inbox.commands.push(command);
@@ -178,9 +180,13 @@ impl Registration {
     /// Leaves the epoll, for good.
     pub(crate) fn remove(&self, driver: &Driver) {
         let place = std::mem::replace(&mut *lock(&self.place), Place::Left);
-        if let Place::Inside(transport) = place {
-            driver.poller.deregister(&*transport);
+        match place {
+            Place::Inside(transport) => driver.poller.deregister(&*transport),
+            Place::Outside => {}
+            Place::Left => return,
         }
+        // There is no hurry: it need not be woken for that.
+        driver.tell(Command::Forget { id: self.id }, Rest::Awake);
     }
 
     fn watch(&self, driver: &Driver, line: &Line, watch: Watch) -> io::Result<()> {
@@ -335,6 +341,7 @@ impl DriverThread {
                     None => self.forget(id),
                 }
             }
+            Command::Forget { id } => self.forget(id),
         }
     }
 
