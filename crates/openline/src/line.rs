@@ -450,6 +450,8 @@ impl Line {
     ) -> Result<Option<T>> {
         self.check_process()?;
         let mut lookout = self.try_lookout();
+        // Somebody may have found the lock taken by this look.
+        self.bell.ring_after_unlock();
         loop {
             if let Some(lookout) = lookout.take()
                 && let Watched::Over(outcome) = self.look_out(&lookout, deadline, &mut done)?

@@ -423,6 +423,8 @@ impl Driver {
         let Some(mut half) = try_lock(&line.read) else { return Next::Look };
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
+            drop(half);
+            line.bell.ring_after_unlock();
             return Next::Look;
         }
         half.buffer.borrow(scratch);
