@@ -2,7 +2,7 @@
 //! its bytes.
 //!
 //! An owner who wants to mask in pieces, or to write header and payload apart, takes the
-//! [`FrameHeader`] and does the rest with [`mask`](crate::mask); the `encode_*` methods do it all.
+//! [`FrameHeader`] and does the rest with [`mask`]; the `encode_*` methods do it all.
 
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Opcode, Role, Rsv};

@@ -147,7 +147,10 @@ fn race(
                 Some(address) => {
                     match Attempt::start(&address.into()) {
                         Ok(attempt) => running.push((address, attempt)),
-                        Err(error) => failed.push((address.to_string(), error)),
+                        Err(error) => {
+                            failed.push((address.to_string(), error));
+                            continue; // The next one need not wait.
+                        }
                     }
                     next_start = Instant::now() + STAGGER;
                 }
@@ -297,6 +300,17 @@ mod tests {
         let deadline = Deadline::from(Duration::from_secs(10));
         let socket = race(vec![refused, good], "x".to_owned(), deadline, NEVER).unwrap();
         assert_eq!(socket.peer_addr().unwrap().as_socket(), Some(good));
+        assert!(start.elapsed() < STAGGER);
+    }
+
+    #[test]
+    fn an_address_that_fails_at_once_does_not_either() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let start = Instant::now();
+        // No TCP connection can be made to the broadcast address; `connect` itself says so.
+        let addresses = vec![address("255.255.255.255:1"), good];
+        race(addresses, "x".to_owned(), Deadline::NEVER, NEVER).unwrap();
         assert!(start.elapsed() < STAGGER);
     }
 

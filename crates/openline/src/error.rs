@@ -446,6 +446,17 @@ impl fmt::Display for TlsError {
                 "certificate verify failed: unknown issuer; add its CA to the system's trust, or name \
                  it in SSL_CERT_FILE",
             ),
+            Some(Rustls::InvalidCertificate(reason))
+                if format!("{reason:?}").contains("CaUsedAsEndEntity") =>
+            {
+                f.write_str(
+                    "certificate verify failed: the server's certificate is that of a CA; give the \
+                     server one with basicConstraints CA:FALSE, signed by a CA that SSL_CERT_FILE names",
+                )
+            }
+            Some(Rustls::InvalidMessage(_)) => f.write_str(
+                "the server does not speak TLS; for a connection without encryption use ws://",
+            ),
             Some(Rustls::InvalidCertificate(reason)) => {
                 write!(f, "certificate verify failed: {reason}")
             }

@@ -509,7 +509,11 @@ impl Line {
     /// messages can be taken meanwhile, and nobody else reads the transport until it is done. If
     /// somebody did, what the lookout waits for might come without waking it.
     fn try_lookout(&self) -> Option<Lookout<'_>> {
-        let _half = try_lock(&self.read)?;
+        let half = try_lock(&self.read)?;
+        // Where nothing may be read there is nothing to look out for: who takes a message rings.
+        if half.transport.is_none() || self.is_full(&half) {
+            return None;
+        }
         (!self.is_looked_out.swap(true, Ordering::Relaxed)).then(|| Lookout(self))
     }
 

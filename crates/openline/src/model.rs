@@ -309,6 +309,32 @@ fn two_pings_that_are_answered_at_once_beside_receiver_and_driver() {
 }
 
 #[test]
+fn a_ping_waits_without_spinning_while_the_queue_is_full() {
+    shuttle::check_random(
+        || {
+            let (line, peer) = open(1000, 1);
+            peer.send(b"\x82\x01a\x82\x01b");
+            let pinger = line.clone();
+            let pinging = thread::spawn(move || {
+                let id = pinger.start_ping(Some(b"p")).unwrap();
+                pinger.await_pong(id, Deadline::NEVER).unwrap();
+            });
+            let answering = thread::spawn(move || {
+                peer.take_frame();
+                peer.send(b"\x8a\x01p");
+                peer
+            });
+            // The pong is behind both messages.
+            assert_eq!(receive(&line).unwrap(), b"a");
+            assert_eq!(receive(&line).unwrap(), b"b");
+            pinging.join().unwrap();
+            drop(answering.join().unwrap());
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
 fn a_close_ends_every_call() {
     shuttle::check_random(
         || {

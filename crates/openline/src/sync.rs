@@ -1,5 +1,5 @@
 //! The locks, atomics and condition variables of the engine, in one place so that the model check
-//! (`tests/model`) can put shuttle's in their place.
+//! (`model.rs`) can put shuttle's in their place.
 
 #[cfg(not(feature = "model"))]
 pub(crate) use std::sync::{

@@ -437,6 +437,8 @@ impl Driver {
         }
         drop(half);
         line.bell.ring_after_unlock();
+        // Also where no watch can be had.
+        line.on_writable();
         if let Some(mut half) = try_lock(&line.write) {
             half.release_buffer();
             line.leave_write(half);

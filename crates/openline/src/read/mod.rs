@@ -396,7 +396,7 @@ impl Line {
         }
     }
 
-    fn is_full(&self, half: &ReadHalf) -> bool {
+    pub(crate) fn is_full(&self, half: &ReadHalf) -> bool {
         let Some(max) = self.settings.max_queue else { return false };
         let limit = if self.paused.load(Ordering::Relaxed) {
             // Once full, it is read on only when `resume_queue` messages are left.
@@ -408,7 +408,8 @@ impl Line {
     }
 
     fn note_life(&self) {
-        // Only the holder of the right to read writes this.
+        // Without a lock beside the driver's own count while reading is paused: all that matters is
+        // that the number changes.
         self.life.store(self.life.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }

@@ -72,8 +72,11 @@ impl Line {
         };
         let mut sent = 0;
         let mut starts = Vec::new();
-        let mut outcome = Ok(());
+        let mut outcome = self.begin_write(&mut half, deadline).map_err(|stop| (stop, false));
         for (kind, payload) in messages {
+            if outcome.is_err() {
+                break;
+            }
             let is_large = payload.len() >= PIECE_LEN;
             if !is_large {
                 starts.push(half.pending_len());
@@ -82,13 +85,13 @@ impl Line {
             }
             if is_large || half.pending_len() >= PIECE_LEN {
                 outcome = self.write_gathered(&mut half, &mut starts, &mut sent, deadline);
+                if outcome.is_ok() {
+                    outcome = self.begin_write(&mut half, deadline).map_err(|stop| (stop, false));
+                }
             }
             if is_large && outcome.is_ok() {
                 outcome = self.write_frame(&mut half, kind, Part::Whole, payload, deadline);
                 sent += usize::from(matches!(outcome, Ok(()) | Err((_, true))));
-            }
-            if outcome.is_err() {
-                break;
             }
         }
         if outcome.is_ok() {
@@ -114,8 +117,7 @@ impl Line {
             // then looks for frames. The fences order each pair, so no frame is left by both.
             fence(Ordering::SeqCst);
             let Some(mut half) = try_lock(&self.write) else { return };
-            // Frames are encoded only once what is before them is gone: a peer that floods us with
-            // pings and reads nothing fills no buffer.
+            // As in `begin_write`.
             let outcome = half.try_flush().and_then(|()| {
                 half.take_control(&self.control);
                 half.try_flush()
@@ -166,10 +168,7 @@ impl Line {
     pub(crate) fn leave_write(&self, half: MutexGuard<'_, WriteHalf>) {
         let is_behind = !half.is_flushed();
         self.unlock_write(half);
-        if is_behind {
-            self.driver.flush_later(self);
-        }
-        if self.control.is_pending() {
+        if is_behind || self.control.is_pending() {
             self.flush_control();
         }
     }
@@ -185,8 +184,8 @@ impl Line {
         }
     }
 
-    /// Writes a frame: the control frames that wait first, then header and masked payload, a large
-    /// payload in pieces that stay in the cache. On a stop the flag tells whether a part went out;
+    /// Writes a frame after all that goes before it: header and masked payload, a large payload in
+    /// pieces that stay in the cache. On a stop the flag tells whether a part went out;
     /// its rest is then in the buffer, and otherwise nothing of it.
     fn write_frame(
         &self,
@@ -196,10 +195,7 @@ impl Line {
         payload: &[u8],
         deadline: Deadline,
     ) -> std::result::Result<(), (Stop, bool)> {
-        half.take_control(&self.control);
-        if !half.is_flushed() && half.pending_len() >= PIECE_LEN {
-            self.write_out(half, deadline).map_err(|stop| (stop, false))?;
-        }
+        self.begin_write(half, deadline).map_err(|stop| (stop, false))?;
         let mut frame = half.begin_frame(kind, part, payload.len());
         let mut rest = payload;
         loop {
@@ -221,6 +217,22 @@ impl Line {
                 return Ok(());
             }
         }
+    }
+
+    /// Prepares for a data frame: what is left from before goes out, and the control frames that wait
+    /// go before it. They are encoded only once nothing is before them, so that a peer that floods us
+    /// with pings and reads nothing fills no buffer.
+    fn begin_write(
+        &self,
+        half: &mut WriteHalf,
+        deadline: Deadline,
+    ) -> std::result::Result<(), Stop> {
+        if !half.is_flushed() {
+            self.write_out(half, deadline)?;
+        }
+        half.take_control(&self.control);
+        // RFC 6455 §5.5.1: no data frame may follow a Close.
+        if half.is_closed { Err(Stop::Over) } else { Ok(()) }
     }
 
     /// Writes the small messages that start at `starts` in the buffer.

@@ -242,3 +242,52 @@ fn a_blocked_send_ends_with_a_close_from_another_thread() {
     assert!(matches!(thread.join().unwrap(), Err(Error::Closed(_))));
     assert!(line.is_closed());
 }
+
+#[test]
+fn nothing_follows_a_close_that_comes_within_many_messages() {
+    let (line, mut peer) = open_with(Client::new().close_timeout(LONG));
+    let messages = vec![vec![7; 400_000]; 50];
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| line.send_many(&messages, LONG));
+        // The way is full when a bystander cannot send any more.
+        while line.send_timeout("x", Duration::ZERO).is_ok() {}
+        let closing = scope.spawn(|| line.close(1000, ""));
+        while line.state() == State::Open {
+            thread::yield_now();
+        }
+        let mut received = 0;
+        loop {
+            match peer.next() {
+                Frame::Data(payload) if payload == b"x" => {}
+                Frame::Data(_) => received += 1,
+                Frame::Close(close) => break peer.send_close(&close),
+                frame => panic!("{frame:?}"),
+            }
+        }
+        peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(peer.next(), Frame::End);
+        closing.join().unwrap().unwrap();
+        let (sent, outcome) = sending.join().unwrap();
+        assert_eq!(sent, received);
+        assert!(sent == 50 || matches!(outcome, Err(Error::Closed(_))), "{sent} {outcome:?}");
+    });
+}
+
+#[test]
+fn pings_are_answered_between_many_messages() {
+    let (line, mut peer) = open();
+    let messages = vec![vec![7; 30_000]; 1000];
+    thread::scope(|scope| {
+        scope.spawn(|| line.send_many(&messages, LONG).1.unwrap());
+        assert!(matches!(peer.next(), Frame::Data(_)));
+        peer.send(b"\x89\x01p");
+        let mut before = 1;
+        while peer.next() != Frame::Pong(b"p".to_vec()) {
+            before += 1;
+        }
+        assert!(before < 1000, "the pong came after all messages");
+        for _ in before..1000 {
+            assert!(matches!(peer.next(), Frame::Data(_)));
+        }
+    });
+}
