@@ -14,7 +14,6 @@ from openline import ConnectionClosedOK
 from openline.sync.client import connect
 
 # The demonstration runs all programs, one after the other.
-pytestmark = pytest.mark.timeout(120)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
