@@ -23,7 +23,7 @@ use crate::driver::{Driver, Registration};
 use crate::error::{Cause, Closed, Error, Result, Waiting};
 use crate::fork::Process;
 use crate::keys;
-use crate::read::{Drained, ReadHalf};
+use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
 use crate::status::{Bell, Status};
 use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Transport};
@@ -478,7 +478,10 @@ impl Line {
         deadline: Deadline,
         done: &mut impl FnMut(&mut Status) -> Option<T>,
     ) -> Result<Watched<T>> {
-        loop {
+        for turn in 1_usize.. {
+            if turn.is_multiple_of(TURNS_PER_SIGNAL) {
+                self.interrupted(false)?;
+            }
             let mut half = lock(&self.read);
             let drained = self.drain(&mut half);
             let transport = half.transport.clone();
@@ -503,6 +506,7 @@ impl Line {
                 _ => return Ok(Watched::Nothing),
             }
         }
+        unreachable!("bug: more turns than a number can count")
     }
 
     /// Becomes the one thread on the lookout: it polls without the right to read, so that buffered

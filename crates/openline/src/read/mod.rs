@@ -209,9 +209,14 @@ impl Line {
                 lock(&self.read)
             }
         };
-        loop {
+        for turn in 1_usize.. {
             if let Some(available) = self.understand(&mut half, want) {
                 return Ok((half, available));
+            }
+            // A peer that sends without end, but no message, must not outlast the deadline.
+            if let Err(error) = self.check_turn(turn, deadline) {
+                self.leave_read(half);
+                return Err(error);
             }
             if self.is_looked_out.load(Ordering::Relaxed) && half.transport.is_some() {
                 self.leave_read(half);
@@ -222,6 +227,16 @@ impl Line {
                 return Err(error);
             }
         }
+        unreachable!("bug: more turns than a number can count")
+    }
+
+    /// Ends a call that goes on without ever waiting: at its deadline, after the first turn, and now
+    /// and then for signals, which only a wait would notice.
+    pub(crate) fn check_turn(&self, turn: usize, deadline: Deadline) -> Result<()> {
+        if turn > 1 && deadline.has_passed() {
+            return Err(timed_out());
+        }
+        if turn.is_multiple_of(TURNS_PER_SIGNAL) { self.interrupted(false) } else { Ok(()) }
     }
 
     /// Waits until the thread on the lookout has read something, or left.
@@ -316,7 +331,7 @@ impl Line {
             };
         };
         let mut accepted = 0;
-        loop {
+        for turn in 1_usize.. {
             match half.accept_large(&mut memory[accepted..filled]) {
                 Ok(true) => return Ok(true),
                 Ok(false) => accepted = filled,
@@ -325,7 +340,10 @@ impl Line {
                     return Ok(false);
                 }
             }
-            let stop = match self.read_memory(half, &mut memory[filled..], deadline) {
+            let read = self
+                .check_turn(turn, deadline)
+                .and_then(|()| self.read_memory(half, &mut memory[filled..], deadline));
+            let stop = match read {
                 Ok(Some(len)) => {
                     filled += len;
                     continue;
@@ -336,6 +354,7 @@ impl Line {
             half.keep_large(&memory[..accepted]);
             return stop;
         }
+        unreachable!("bug: more turns than a number can count")
     }
 
     /// Reads into foreign memory, waiting until `deadline`; `None` at the end of the stream.
@@ -417,6 +436,9 @@ impl Line {
 fn timed_out() -> Error {
     Error::Timeout { during: Waiting::Recv, committed: false }
 }
+
+/// How often a call that need not wait looks for signals.
+pub(crate) const TURNS_PER_SIGNAL: usize = 64;
 
 /// Reads of one drain, before others get their turn.
 const DRAIN_READS: usize = 16;

@@ -14,7 +14,7 @@ use openline_proto::{Kind, Part, State};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
-use crate::read::Drained;
+use crate::read::{Drained, TURNS_PER_SIGNAL};
 use crate::status::SLICE;
 use crate::sync::{MutexGuard, Ordering, fence, try_lock};
 use crate::transport::Interest;
@@ -255,15 +255,23 @@ impl Line {
 
     /// Writes the buffer out, waiting for room until `deadline`.
     fn write_out(&self, half: &mut WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
-        loop {
+        for turn in 1_usize.. {
             match half.try_flush() {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Stop::Lost(error)),
             }
+            // A peer that reads a little now and then must not outlast the deadline.
+            if deadline.has_passed() {
+                return Err(Stop::Timeout);
+            }
+            if turn.is_multiple_of(TURNS_PER_SIGNAL) && self.settings.interruptible {
+                return Err(Stop::Interrupted);
+            }
             self.await_room(half, deadline)?;
         }
+        unreachable!("bug: more turns than a number can count")
     }
 
     /// Waits until the transport may take more, reading meanwhile unless somebody else does.

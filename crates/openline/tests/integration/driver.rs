@@ -227,3 +227,46 @@ fn a_ping_keeps_its_timeout_while_a_large_message_stalls() {
         assert!(receiving.join().unwrap().unwrap() == [7; 1 << 20]);
     }
 }
+
+#[test]
+fn a_flood_without_a_message_does_not_outlast_a_timeout() {
+    let (line, mut peer) = open();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let flood = b"\x8a\x00".repeat(10_000);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                peer.send(&flood);
+            }
+        });
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert!(matches!(line.recv_timeout(SHORT), Err(Error::Timeout { .. })));
+            assert!(matches!(line.ping(None, SHORT), Err(Error::Timeout { .. })));
+            assert!(start.elapsed() < Duration::from_secs(5));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_peer_that_reads_a_little_now_and_then_does_not_outlast_a_timeout() {
+    let (line, mut peer) = open();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut little = vec![0; 100_000];
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                if std::io::Read::read_exact(&mut peer.stream, &mut little).is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(1)); // A slow reader, not a wait for an event.
+            }
+        });
+        let start = Instant::now();
+        let outcome = line.send_timeout(&vec![0; 64 << 20], Duration::from_millis(100));
+        assert!(matches!(outcome, Err(Error::Timeout { committed: true, .. })), "{outcome:?}");
+        assert!(start.elapsed() < Duration::from_secs(8));
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
