@@ -385,7 +385,7 @@ impl Line {
             let mut status = self.bell.status();
             if status.closing.state() != State::Open || self.is_closing() {
                 drop(status);
-                return Err(self.closed_by(Deadline::NEVER));
+                return Err(self.closed_by(Deadline::from(Duration::ZERO)));
             }
             if status.pings.is_outstanding(&payload) {
                 return Err(Error::Concurrency("already waiting for a pong with the same data"));
@@ -434,7 +434,7 @@ impl Line {
             return Err(openline_proto::ProtocolError::ControlTooLong.into());
         }
         if self.is_closing() {
-            return Err(self.closed_by(Deadline::NEVER));
+            return Err(self.closed_by(Deadline::from(Duration::ZERO)));
         }
         self.control.push(Opcode::Pong, payload.to_vec());
         self.flush_control();
