@@ -314,7 +314,8 @@ impl ReadHalf {
 
     fn has_room(&mut self, is_closing: bool, len: usize) -> bool {
         if is_closing {
-            self.closing_backlog += len.max(1);
+            // Also the smallest message takes this much to be kept.
+            self.closing_backlog += len + 2 * size_of::<Incoming>();
         }
         self.closing_backlog <= CLOSING_BACKLOG
     }
