@@ -70,6 +70,8 @@ mod keepalive;
 pub mod mask;
 mod message;
 mod outbound;
+pub mod proxy;
+pub mod redirect;
 #[cfg(test)]
 mod testing;
 pub mod uri;

@@ -258,7 +258,7 @@ pub(super) fn request_error(fault: Fault) -> HandshakeError {
 }
 
 /// The error for a faulty response. As in `websockets`, only a long status line stands by itself.
-pub(super) fn response_error(fault: Fault) -> HandshakeError {
+pub(crate) fn response_error(fault: Fault) -> HandshakeError {
     let limit = match fault {
         Fault::StartLineTooLong { limit } => return HandshakeError::StatusLineTooLong { limit },
         Fault::Malformed(text) => return invalid_response(MessageFault::Malformed(text)),

@@ -82,8 +82,8 @@
 //! ```
 
 pub mod client;
-mod error;
-mod fields;
+pub(crate) mod error;
+pub(crate) mod fields;
 pub mod server;
 #[cfg(test)]
 mod testing;

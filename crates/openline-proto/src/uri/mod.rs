@@ -16,6 +16,8 @@
 //! ```
 
 use core::net::Ipv6Addr;
+mod join;
+
 use std::fmt;
 
 use std::str::FromStr;
@@ -257,7 +259,7 @@ fn split_user_info(user_info: &str) -> Result<(String, String), String> {
     Ok((username, password))
 }
 
-fn split_location(location: &str) -> Result<(String, Option<&str>), String> {
+pub(crate) fn split_location(location: &str) -> Result<(String, Option<&str>), String> {
     if let Some(rest) = location.strip_prefix('[') {
         let (literal, rest) = rest.split_once(']').ok_or("IPv6 address without closing bracket")?;
         if literal.contains('%') {
@@ -305,7 +307,7 @@ fn encode_host(host: &str) -> Result<String, String> {
     }
 }
 
-fn parse_port(port: &str) -> Result<u16, String> {
+pub(crate) fn parse_port(port: &str) -> Result<u16, String> {
     if port.is_empty() {
         return Err("port is empty".into());
     }
@@ -339,7 +341,7 @@ fn encode_resource(resource: &str) -> String {
 
 /// Decodes `%XX`. A percent sign that starts no escape stays as it is, as in Python's
 /// `urllib.parse.unquote`.
-fn percent_decode(text: &str) -> Result<String, String> {
+pub(crate) fn percent_decode(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -369,7 +371,7 @@ fn hex_digit(digit: u8) -> u8 {
 /// Makes a refused URI fit for a log. What it hides goes up to the very last `@`, even one that
 /// stands in the path: a password with an unescaped `/`, `?` or `#` is among the likely reasons why
 /// we are here.
-fn printable(uri: &str) -> String {
+pub(crate) fn printable(uri: &str) -> String {
     let authority = uri.find("://").map_or(0, |at| at + 3);
     let hidden = uri[authority..].find(':').zip(uri[authority..].rfind('@'));
     let shown = match hidden {
