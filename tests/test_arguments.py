@@ -22,7 +22,7 @@ import pytest
 from openline import _arguments as arguments
 from openline import _openline
 from openline.datastructures import Headers
-from openline.exceptions import ConnectError, InvalidURI, _connect_error
+from openline.exceptions import ConnectError, InvalidProxy, InvalidURI, _connect_error
 from openline.http11 import USER_AGENT
 from openline.sync.client import connect, unix_connect
 from openline.testing import EchoServer
@@ -43,7 +43,17 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         arrived.update(kwargs, args=args)
         raise Reached
 
-    monkeypatch.setattr(_openline, "connect", enter)
+    class Client:
+        def __init__(self, **kwargs: Any) -> None:
+            arrived.update(kwargs)
+
+        def connect(self, uri: str) -> Any:
+            enter(uri, path=None)
+
+        def connect_unix(self, path: str | bytes, uri: str) -> Any:
+            enter(uri, path=path)
+
+    monkeypatch.setattr(_openline, "Client", Client)
     monkeypatch.setattr(_openline, "EchoServer", enter)
     yield arrived
 
@@ -62,7 +72,7 @@ def pair_of_sockets() -> Any:
 # Argument, value, exception, what its text says.
 WRONG: list[tuple[str, Any, type[Exception], str]] = [
     # sock, ssl, server_hostname
-    ("sock", "localhost", TypeError, r"sock must be socket\.socket or None, not str"),
+    ("sock", "localhost", TypeError, "sock must be a connected socket, .* or None, not str"),
     ("sock", 3, TypeError, "sock must be"),
     ("ssl", True, TypeError, r"ssl must be ssl\.SSLContext or None, not bool"),
     ("ssl", {}, TypeError, "ssl must be"),
@@ -151,6 +161,21 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
     ("logger", "x", TypeError, r"logger must be logging\.Logger or logging\.LoggerAdapter or None, not str"),
     ("logger", print, TypeError, "logger must be"),
     ("create_connection", 5, TypeError, "create_connection must be a class or another callable, not int"),
+    # proxy
+    ("proxy", "localhost:3128", InvalidProxy, "write http:// in front"),
+    ("proxy", "ftp://localhost", InvalidProxy, "scheme ftp isn't supported; expected http, https, socks4"),
+    ("proxy_ssl", True, TypeError, r"proxy_ssl must be ssl\.SSLContext or None, not bool"),
+    ("proxy_server_hostname", "", ValueError, "proxy_server_hostname must not be empty"),
+    # what socket.create_connection takes
+    ("timeout", "1", TypeError, "timeout must be a number of seconds or None, not str"),
+    ("timeout", -1, ValueError, "timeout must be positive or 0, not -1"),
+    ("address", "localhost:80", TypeError, r"address must be a pair \(host, port\) or None, not str"),
+    ("address", ("localhost",), ValueError, r"address as a pair is \(host, port\), not 1 values"),
+    ("address", (b"localhost", 80), TypeError, "the host of address must be str, not bytes"),
+    ("address", ("localhost", "80"), TypeError, "the port of address must be int, not str"),
+    ("address", ("localhost", 65536), ValueError, "the port of address must be at most 65535, not 65536"),
+    ("source_address", ("", -1), ValueError, "at least 0, not -1"),
+    ("source_address", 5, TypeError, "source_address must be a pair"),
     # names
     ("extra_headers", {}, TypeError, r"^connect\(\) got an unexpected keyword argument 'extra_headers'$"),
     ("ssl_context", None, TypeError, "unexpected keyword argument 'ssl_context'"),
@@ -186,6 +211,11 @@ def test_wrong_argument_of_unix_connect(name: str, value: Any, error: type[Excep
     if name == "sock":
         text = "path and sock are both given"
         error = ValueError
+    if name in ("timeout", "address", "source_address"):
+        text = f"unexpected keyword argument {name!r}"
+        error = TypeError
+    if name == "proxy" and error is InvalidProxy:
+        text, error = "proxy is for connections over TCP", ValueError
     uri = URI if name == "ssl" else None  # without a URI, ssl makes it wss://
     with pytest.raises(error, match=text.replace("^connect", "^unix_connect")):
         unix_connect("/run/none.sock", uri, **{name: value})
@@ -193,32 +223,17 @@ def test_wrong_argument_of_unix_connect(name: str, value: Any, error: type[Excep
 
 # Argument, how to make a right value of it: what a later release takes is refused by name, never passed over.
 LATER: list[tuple[str, Callable[[], Any]]] = [
-    ("sock", pair_of_sockets),
-    ("ssl", ssl.create_default_context),
-    ("ssl", lambda: Context(ssl.PROTOCOL_TLS_CLIENT)),
     ("extensions", lambda: [type("F", (), {"get_request_params": 1, "process_response_params": 1})()]),
-    ("proxy", lambda: "http://localhost:3128"),
-    ("proxy_ssl", ssl.create_default_context),
-    ("proxy_server_hostname", lambda: "proxy"),
     ("logger", logging.getLogger),
     ("logger", lambda: logging.LoggerAdapter(logging.getLogger(), {})),
     ("create_connection", lambda: lambda *args, **kwargs: None),
-    ("timeout", lambda: 5),
-    ("source_address", lambda: ("127.0.0.1", 0)),
-    ("all_errors", lambda: True),
-    ("address", lambda: ("127.0.0.1", 80)),
 ]
 
 
 @pytest.mark.parametrize(("name", "make"), LATER)
 def test_later_argument(name: str, make: Callable[[], Any]) -> None:
-    value = make()
-    try:
-        with pytest.raises(NotImplementedError, match=f"the {name} argument is not supported yet; "):
-            connect("wss://localhost/", **{name: value})
-    finally:
-        if name == "sock":
-            value.close()
+    with pytest.raises(NotImplementedError, match=f"the {name} argument is not supported yet; "):
+        connect("wss://localhost/", **{name: make()})
 
 
 # Argument, value, what the binding gets.
@@ -237,7 +252,14 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("additional_headers", {"user-agent": "me"}, {"headers": [("user-agent", "me")], "user_agent": None}),
     ("user_agent_header", None, {"user_agent": None}),
     ("user_agent_header", "me/1.0", {"user_agent": "me/1.0"}),
-    ("proxy", None, {}),
+    ("proxy", None, {"proxy": None}),
+    ("proxy_server_hostname", "proxy", {"proxy_server_hostname": "proxy"}),
+    ("timeout", 5, {"connect_timeout": 5.0}),
+    ("timeout", None, {}),
+    ("source_address", ("127.0.0.1", 9), {"local_addresses": [("127.0.0.1", 9)]}),
+    ("source_address", None, {}),
+    ("address", ("localhost", 80), {"address": ("localhost", 80)}),
+    ("all_errors", True, {}),
     ("open_timeout", None, {"open_timeout": None}),
     ("open_timeout", 0, {"open_timeout": 0.0}),
     ("open_timeout", fractions.Fraction(1, 2), {"open_timeout": 0.5}),
@@ -266,7 +288,15 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
 
 DEFAULTS: dict[str, Any] = {
     "path": None,
+    "tls": None,
     "server_hostname": None,
+    "proxy": Any,  # the function that asks the system
+    "proxy_tls": None,
+    "proxy_server_hostname": None,
+    "address": None,
+    "local_addresses": [],
+    "connect_timeout": None,
+    "max_redirects": 10,
     "origin": None,
     "subprotocols": [],
     "headers": [],
@@ -286,13 +316,18 @@ DEFAULTS: dict[str, Any] = {
 def test_right_argument(name: str, value: Any, expected: dict[str, Any], binding: dict[str, Any]) -> None:
     with pytest.raises(Reached):
         connect(URI, **{name: value})
-    assert binding == {"args": (URI,), **DEFAULTS, **expected}
+    assert settled(binding) == {"args": (URI,), **DEFAULTS, **expected}
 
 
 def test_defaults(binding: dict[str, Any]) -> None:
     with pytest.raises(Reached):
         connect(URI)
-    assert binding == {"args": (URI,), **DEFAULTS}
+    assert settled(binding) == {"args": (URI,), **DEFAULTS}
+
+
+def settled(binding: dict[str, Any]) -> dict[str, Any]:
+    """Put a mark in the place of the function that chooses a proxy."""
+    return {**binding, "proxy": Any if callable(binding["proxy"]) else binding["proxy"]}
 
 
 @pytest.mark.parametrize("uri", [None, 5, b"ws://localhost/", pathlib.PurePath("ws")])
@@ -363,7 +398,7 @@ class TestUnixConnect:
     def test_path(self, path: Any, arrives: str | bytes, binding: dict[str, Any]) -> None:
         with pytest.raises(Reached):
             unix_connect(path)
-        assert binding == {"args": ("ws://localhost/",), **DEFAULTS, "path": arrives}
+        assert binding == {"args": ("ws://localhost/",), **DEFAULTS, "path": arrives, "proxy": None}
 
     def test_path_and_uri(self, binding: dict[str, Any]) -> None:
         with pytest.raises(Reached):
@@ -432,17 +467,16 @@ class TestUnixConnect:
 
     def test_sock_in_place_of_path(self) -> None:
         with pair_of_sockets() as sock:
-            with pytest.raises(NotImplementedError, match="the sock argument"):
-                unix_connect(sock=sock)
             with pytest.raises(ValueError, match="path and sock are both given"):
                 unix_connect("/run/x", sock=sock)
             with pytest.raises(ValueError, match="path and sock are both given"):
                 unix_connect(uri="unix:///run/x", sock=sock)
 
-    def test_ssl_makes_it_wss(self) -> None:
+    def test_ssl_makes_it_wss(self, binding: dict[str, Any]) -> None:
         context = ssl.create_default_context()
-        with pytest.raises(NotImplementedError, match="the ssl argument"):
+        with pytest.raises(Reached):
             unix_connect("/run/x", ssl=context)
+        assert (binding["args"], binding["tls"]) == (("wss://localhost/",), context)
         with pytest.raises(ValueError, match="ssl is for wss:// URIs"):
             unix_connect("/run/x", "ws://localhost/", ssl=context)
 
@@ -451,7 +485,7 @@ class TestUnixConnect:
         def fail(*args: Any, **kwargs: Any) -> Any:
             raise _connect_error(2, "No such file or directory (os error 2)", "unix")
 
-        monkeypatch.setattr(_openline, "connect", fail)
+        monkeypatch.setattr(_openline.Client, "connect_unix", fail)
         with pytest.raises(FileNotFoundError) as caught:
             unix_connect(path)
         assert isinstance(caught.value, ConnectError)

@@ -54,11 +54,13 @@ from .exceptions import (
 )
 from .frames import CloseCode, Opcode
 from .protocol import State
-from .sync.client import connect
+from .sync.client import Timings, connect, reconnect
 
 __all__ = [
     "__version__",
     "connect",
+    "reconnect",
+    "Timings",
     # datastructures, frames, protocol
     "CloseCode",
     "Headers",

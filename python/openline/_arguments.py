@@ -19,12 +19,18 @@ from .exceptions import InvalidURI
 
 __all__ = [
     "additional_headers",
+    "count_from_environment",
     "header_value",
+    "host_and_port",
     "instance",
+    "is_instance",
+    "listed",
+    "local_addresses",
     "queue_marks",
     "seconds",
     "size_limits",
     "socket_path",
+    "stream",
     "string",
     "subprotocol_list",
     "unix_uri_path",
@@ -173,16 +179,72 @@ def unix_uri_path(uri: str) -> str | None:
 
 
 def instance(name: str, value: Any, module: str, *classes: str) -> None:
-    """Check that a value, unless it is None, is of one of a module's classes, without importing that module.
+    """Check that a value, unless it is None, is of one of a module's classes, without importing that module."""
+    if value is not None and not is_instance(value, module, *classes):
+        names = " or ".join(f"{module}.{each}" for each in classes)
+        raise TypeError(f"{name} must be {names} or None, not {type(value).__name__}")
+
+
+def is_instance(value: Any, module: str, *classes: str) -> bool:
+    """Tell whether a value is of one of a module's classes, without importing that module.
 
     Whoever has an object of the class has imported the module.
     """
-    if value is None:
-        return
     loaded = sys.modules.get(module)
-    if loaded is None or not isinstance(value, tuple(getattr(loaded, each) for each in classes)):
-        names = " or ".join(f"{module}.{each}" for each in classes)
-        raise TypeError(f"{name} must be {names} or None, not {type(value).__name__}")
+    return loaded is not None and isinstance(value, tuple(getattr(loaded, each) for each in classes))
+
+
+def stream(name: str, value: Any) -> None:
+    """Check a socket, or an object that is as good as one."""
+    if value is not None and not (hasattr(value, "recv") and hasattr(value, "sendall")):
+        raise TypeError(
+            f"{name} must be a connected socket, an object with recv and sendall, or None, "
+            f"not {type(value).__name__}"
+        )
+
+
+def host_and_port(name: str, value: Any) -> tuple[str, int] | None:
+    """Check an address as `socket.create_connection` takes it."""
+    if value is None:
+        return None
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be a pair (host, port) or None, not {type(value).__name__}")
+    host, port = _two(name, value, "(host, port)")
+    if not isinstance(host, str):
+        raise TypeError(f"the host of {name} must be str, not {type(host).__name__}")
+    number = _count(name, port, f"the port of {name} must be int", 65536, least=0)
+    if number is None or number > 65535:
+        raise ValueError(f"the port of {name} must be at most 65535, not {port}")
+    return host, number
+
+
+def local_addresses(source: tuple[str, int] | None) -> list[tuple[str, int]]:
+    """Return the addresses to bind to for a `source_address`, one for each family."""
+    if source is None:
+        return []
+    import socket
+
+    host, port = source
+    found: dict[int, tuple[str, int]] = {}
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, _, _, _, address in infos:
+        if family in (socket.AF_INET, socket.AF_INET6):
+            found.setdefault(family, (str(address[0]), port))
+    return list(found.values())
+
+
+def count_from_environment(name: str, default: int) -> int:
+    """Return the number in an environment variable."""
+    text = os.environ.get(name)
+    if not text:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError(f"the environment variable {name} must be a number that is 0 or more, not {text!r}")
+    return number
 
 
 def unsupported(name: str, instead: str) -> NoReturn:

@@ -1,37 +1,53 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from socket import socket
+from ssl import SSLContext
 from typing import Any, Literal, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
-__all__ = ["__version__", "parse_uri", "connect", "Handle", "Connection", "EchoServer"]
+__all__ = ["__version__", "parse_uri", "parse_proxy", "Client", "Handle", "Connection", "EchoServer"]
 
 __version__: str
 
 def parse_uri(uri: str) -> tuple[bool, str, int, str, str, str | None, str | None]: ...
-def connect(
-    uri: str,
-    *,
-    path: str | bytes | None,
-    server_hostname: str | None,
-    origin: str | None,
-    subprotocols: list[str],
-    headers: list[tuple[str, str]],
-    user_agent: str | None,
-    open_timeout: float | None,
-    ping_interval: float | None,
-    ping_timeout: float | None,
-    close_timeout: float | None,
-    max_size: int | None,
-    max_fragment_size: int | None,
-    max_queue_high: int | None,
-    max_queue_low: int | None,
-) -> Handle: ...
+def parse_proxy(proxy: str) -> tuple[str, str, int, str | None, str | None]: ...
+@final
+class Client:
+    def __new__(
+        cls,
+        *,
+        tls: SSLContext | None,
+        server_hostname: str | None,
+        proxy: Callable[[bool, str, int], str | None] | None,
+        proxy_tls: SSLContext | None,
+        proxy_server_hostname: str | None,
+        address: tuple[str, int] | None,
+        local_addresses: list[tuple[str, int]],
+        connect_timeout: float | None,
+        max_redirects: int,
+        origin: str | None,
+        subprotocols: list[str],
+        headers: list[tuple[str, str]],
+        user_agent: str | None,
+        open_timeout: float | None,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+        close_timeout: float | None,
+        max_size: int | None,
+        max_fragment_size: int | None,
+        max_queue_high: int | None,
+        max_queue_low: int | None,
+    ) -> Self: ...
+    def connect(self, uri: str) -> Handle: ...
+    def connect_unix(self, path: str | bytes, uri: str) -> Handle: ...
+    def connect_over(self, sock: socket, uri: str) -> Handle: ...
+
 @final
 class Handle: ...
 
 @disjoint_base
 class Connection:
-    def __new__(cls, handle: Handle) -> Self: ...
+    def __new__(cls, handle: Handle, sock: Any = None) -> Self: ...
     def send(
         self,
         message: str | Buffer | Iterable[str | Buffer],
@@ -87,6 +103,10 @@ class Connection:
     def close_timeout(self) -> float | None: ...
     @close_timeout.setter
     def close_timeout(self, seconds: float | None, /) -> None: ...
+    @property
+    def opening_times(
+        self,
+    ) -> tuple[float | None, float | None, float | None, float | None, float | None]: ...
     @property
     def state_number(self) -> int: ...
     @property

@@ -177,6 +177,7 @@ class ConnectError(ConnectionClosedError, OSError):
         errno: the system's error number (for names, one of `socket.EAI_*`); None if the system gave none.
         strerror: what went wrong.
         filename: the path of the Unix socket; None for TCP.
+        attempts: an exception of this kind for each address that was tried; empty if there was none.
 
     >>> error = ConnectError(111, "connection refused by 127.0.0.1:9")
     >>> print(error)
@@ -190,6 +191,7 @@ class ConnectError(ConnectionClosedError, OSError):
 
     def __init__(self, errno: int | None, strerror: str, filename: str | bytes | None = None) -> None:
         ConnectionClosedError.__init__(self, None, None)
+        self.attempts: list[ConnectError] = []
         if filename is None:  # OSError tells a filename of None from no filename at all
             OSError.__init__(self, errno, strerror)
         else:

@@ -1,17 +1,23 @@
 //! Opening connections, with the options that the Python layer has checked.
 
 use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use openline::{Client, Connection};
+use openline::Connection;
+use openline::proxy::ProxyUri;
+use openline::transport::Stream;
 use openline_proto::Uri;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::convert::duplicate;
 use crate::error;
+use crate::signals;
+use crate::ssl;
 use crate::timeout::limit;
 
 /// An open connection on its way into a `Connection`, which takes it.
@@ -60,97 +66,201 @@ pub(crate) fn parse_uri(py: Python<'_>, uri: &str) -> PyResult<UriParts> {
 
 type UriParts = (bool, String, u16, String, String, Option<String>, Option<String>);
 
-/// Opens a connection. `openline.sync.client.connect` calls this with arguments it has checked.
+/// Takes the URL of a proxy apart: scheme, host, port, user name, password.
 ///
 /// Args:
-///     uri: a `ws://` or `wss://` URI.
-///     path: the path of a Unix socket to connect to; None connects to the URI's host and port.
-///     server_hostname: the name for TLS; None takes the URI's host.
-///     origin: the `Origin` header, or None.
-///     subprotocols: what to offer, best first.
-///     headers: names and values to add to the request.
-///     user_agent: the `User-Agent` header, or None.
-///     open_timeout: seconds for all of it; None waits for ever.
-///     ping_interval: seconds between keepalive pings; None sends none.
-///     ping_timeout: seconds for the answer to one; None waits for ever.
-///     close_timeout: seconds for the closing handshake; None waits for ever.
-///     max_size: bytes of a message at most; None sets no limit.
-///     max_fragment_size: bytes of a fragment at most; None sets no limit.
-///     max_queue_high: messages that may wait to be received; None sets no limit.
-///     max_queue_low: how few of them let reading go on; None takes a quarter.
-///
-/// Returns:
-///     A handle to make a `Connection` of.
+///     proxy: an `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h` URL.
 ///
 /// Raises:
-///     InvalidURI, ConnectError, ssl.SSLError, InvalidHandshake, TimeoutError: as `connect` says.
+///     InvalidProxy: it is not one.
 #[pyfunction]
-#[pyo3(signature = (
-    uri, *, path, server_hostname, origin, subprotocols, headers, user_agent, open_timeout,
-    ping_interval, ping_timeout, close_timeout, max_size, max_fragment_size, max_queue_high,
-    max_queue_low,
-))]
-#[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
-pub(crate) fn connect(
-    py: Python<'_>,
-    uri: &str,
-    path: Option<&Bound<'_, PyAny>>,
-    server_hostname: Option<&str>,
-    origin: Option<&str>,
-    subprotocols: Vec<String>,
-    headers: Vec<(String, String)>,
-    user_agent: Option<&str>,
-    open_timeout: Option<f64>,
-    ping_interval: Option<f64>,
-    ping_timeout: Option<f64>,
-    close_timeout: Option<f64>,
-    max_size: Option<usize>,
-    max_fragment_size: Option<usize>,
-    max_queue_high: Option<usize>,
-    max_queue_low: Option<usize>,
-) -> PyResult<Handle> {
-    let mut client = Client::new()
-        .subprotocols(subprotocols)
-        .user_agent(user_agent)
-        .open_timeout(limit(open_timeout))
-        .ping_interval(limit(ping_interval))
-        .ping_timeout(limit(ping_timeout))
-        .close_timeout(limit(close_timeout))
-        .max_size(max_size)
-        .max_fragment_size(max_fragment_size)
-        .max_queue(max_queue_high)
-        .resume_queue(max_queue_low)
-        .interruptible(true);
-    if let Some(origin) = origin {
-        client = client.origin(origin);
-    }
-    if let Some(name) = server_hostname {
-        client = client.server_hostname(name);
-    }
-    for (name, value) in headers {
-        client = client.header(&name, &value).map_err(|error| error::to_python(py, error))?;
-    }
-    let path = path.map(socket_path).transpose()?;
+pub(crate) fn parse_proxy(py: Python<'_>, proxy: &str) -> PyResult<ProxyParts> {
+    let proxy = ProxyUri::parse(proxy).map_err(|error| error::to_python(py, error.into()))?;
+    let (user, password) = proxy.user_info().unzip();
+    Ok((
+        proxy.scheme().to_string(),
+        proxy.host().to_owned(),
+        proxy.port(),
+        user.map(str::to_owned),
+        password.map(str::to_owned),
+    ))
+}
 
-    // What a signal handler raised. The engine gives up then, and closes what it has opened.
-    let raised = Mutex::new(None);
-    let give_up = || match Python::attach(|py| py.check_signals()) {
-        Ok(()) => false,
-        Err(error) => {
-            *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            true
+type ProxyParts = (String, String, u16, Option<String>, Option<String>);
+
+/// How to open connections, with options that the Python layer has checked.
+#[pyclass(frozen, module = "openline._openline")]
+pub(crate) struct Client {
+    client: openline::Client,
+    large_limit: usize,
+}
+
+#[pymethods]
+impl Client {
+    /// Args:
+    ///     tls: an `ssl.SSLContext` for `wss://`; None takes secure defaults.
+    ///     server_hostname: the name for TLS; None takes the URI's host.
+    ///     proxy: a function that gives a proxy's URL or None for whether a URI is secure, its host and
+    ///         its port; None connects directly.
+    ///     proxy_tls: an `ssl.SSLContext` for an `https` proxy; None takes secure defaults.
+    ///     proxy_server_hostname: the name for TLS to the proxy; None takes the host of its URL.
+    ///     address: host and port to connect to in place of the URI's.
+    ///     local_addresses: addresses and ports to bind to, one for each family.
+    ///     connect_timeout: seconds for TCP alone; None sets no limit.
+    ///     max_redirects: how many redirects to follow.
+    ///     origin: the `Origin` header, or None.
+    ///     subprotocols: what to offer, best first.
+    ///     headers: names and values to add to the request.
+    ///     user_agent: the `User-Agent` header, or None.
+    ///     open_timeout: seconds for all of it; None waits for ever.
+    ///     ping_interval: seconds between keepalive pings; None sends none.
+    ///     ping_timeout: seconds for the answer to one; None waits for ever.
+    ///     close_timeout: seconds for the closing handshake; None waits for ever.
+    ///     max_size: bytes of a message at most; None sets no limit.
+    ///     max_fragment_size: bytes of a fragment at most; None sets no limit.
+    ///     max_queue_high: messages that may wait to be received; None sets no limit.
+    ///     max_queue_low: how few of them let reading go on; None takes a quarter.
+    #[new]
+    #[pyo3(signature = (
+        *, tls, server_hostname, proxy, proxy_tls, proxy_server_hostname, address, local_addresses,
+        connect_timeout, max_redirects, origin, subprotocols, headers, user_agent, open_timeout,
+        ping_interval, ping_timeout, close_timeout, max_size, max_fragment_size, max_queue_high,
+        max_queue_low,
+    ))]
+    #[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
+    fn new(
+        py: Python<'_>,
+        tls: Option<&Bound<'_, PyAny>>,
+        server_hostname: Option<&str>,
+        proxy: Option<Py<PyAny>>,
+        proxy_tls: Option<&Bound<'_, PyAny>>,
+        proxy_server_hostname: Option<&str>,
+        address: Option<(String, u16)>,
+        local_addresses: Vec<(IpAddr, u16)>,
+        connect_timeout: Option<f64>,
+        max_redirects: usize,
+        origin: Option<&str>,
+        subprotocols: Vec<String>,
+        headers: Vec<(String, String)>,
+        user_agent: Option<&str>,
+        open_timeout: Option<f64>,
+        ping_interval: Option<f64>,
+        ping_timeout: Option<f64>,
+        close_timeout: Option<f64>,
+        max_size: Option<usize>,
+        max_fragment_size: Option<usize>,
+        max_queue_high: Option<usize>,
+        max_queue_low: Option<usize>,
+    ) -> PyResult<Client> {
+        let mut client = openline::Client::new()
+            .no_proxy()
+            .max_redirects(max_redirects)
+            .connect_timeout(limit(connect_timeout))
+            .subprotocols(subprotocols)
+            .user_agent(user_agent)
+            .open_timeout(limit(open_timeout))
+            .ping_interval(limit(ping_interval))
+            .ping_timeout(limit(ping_timeout))
+            .close_timeout(limit(close_timeout))
+            .max_size(max_size)
+            .max_fragment_size(max_fragment_size)
+            .max_queue(max_queue_high)
+            .resume_queue(max_queue_low)
+            .interruptible(true);
+        if let Some(context) = tls {
+            client = client.tls_by(ssl::context_tls(context));
         }
-    };
-    let outcome = py.detach(|| match &path {
-        None => client.connect_unless(uri, &give_up),
-        Some(path) => client.connect_unix_unless(path, uri, &give_up),
+        if let Some(name) = server_hostname {
+            client = client.server_hostname(name);
+        }
+        if let Some(choose) = proxy {
+            client = client.proxy_by(move |uri| choose_proxy(&choose, uri));
+        }
+        if let Some(context) = proxy_tls {
+            client = client.proxy_tls_by(ssl::context_tls(context));
+        }
+        if let Some(name) = proxy_server_hostname {
+            client = client.proxy_server_hostname(name);
+        }
+        if let Some((host, port)) = address {
+            client = client.address(host, port);
+        }
+        for address in local_addresses {
+            client = client.local_address(address.into());
+        }
+        if let Some(origin) = origin {
+            client = client.origin(origin);
+        }
+        for (name, value) in headers {
+            client = client.header(&name, &value).map_err(|error| error::to_python(py, error))?;
+        }
+        Ok(Client { client, large_limit: max_size.unwrap_or(UNLIMITED_LARGE_LEN) })
+    }
+
+    /// Connects to a URI's host and port, or whatever leads there.
+    ///
+    /// Returns:
+    ///     A handle to make a `Connection` of.
+    ///
+    /// Raises:
+    ///     InvalidURI, ConnectError, ssl.SSLError, InvalidHandshake, TimeoutError: as `connect` says.
+    fn connect(&self, py: Python<'_>, uri: &str) -> PyResult<Handle> {
+        self.open(py, |give_up| self.client.connect_unless(uri, give_up))
+    }
+
+    /// Connects over the Unix socket at a path. Returns and raises as `connect`.
+    fn connect_unix(&self, py: Python<'_>, path: &Bound<'_, PyAny>, uri: &str) -> PyResult<Handle> {
+        let path = socket_path(path)?;
+        self.open(py, |give_up| self.client.connect_unix_unless(&path, uri, give_up))
+    }
+
+    /// Connects over a `socket.socket`. A plain one is used by a descriptor of our own; an
+    /// `ssl.SSLSocket` by its methods. Returns and raises as `connect`.
+    fn connect_over(&self, py: Python<'_>, sock: &Bound<'_, PyAny>, uri: &str) -> PyResult<Handle> {
+        let stream = if ssl::is_ssl_socket(sock)? {
+            ssl::ssl_socket_stream(sock)?
+        } else {
+            Stream::from(duplicate(sock)?)
+        };
+        self.open(py, move |give_up| self.client.connect_over_unless(stream, uri, give_up))
+    }
+}
+
+impl Client {
+    /// Opens a connection, detached. A signal handler that raises ends that; the engine closes what
+    /// it has opened then.
+    fn open(
+        &self,
+        py: Python<'_>,
+        open: impl FnOnce(&dyn Fn() -> bool) -> openline::Result<Connection> + Send,
+    ) -> PyResult<Handle> {
+        let raised = Mutex::new(None);
+        let give_up = || match Python::attach(signals::check) {
+            Ok(()) => false,
+            Err(error) => {
+                *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                true
+            }
+        };
+        let connection = py.detach(|| open(&give_up)).map_err(|error| {
+            let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+            raised.unwrap_or_else(|| error::to_python(py, error))
+        })?;
+        let opened = Opened { connection, large_limit: self.large_limit };
+        Ok(Handle(Mutex::new(Some(opened))))
+    }
+}
+
+/// Asks the Python layer for the proxy of a URI.
+fn choose_proxy(choose: &Py<PyAny>, uri: &Uri) -> openline::Result<Option<ProxyUri>> {
+    let url = Python::attach(|py| {
+        let url = choose.call1(py, (uri.is_secure(), uri.host(), uri.port()))?;
+        url.extract::<Option<String>>(py)
     });
-    let connection = outcome.map_err(|error| {
-        let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
-        raised.unwrap_or_else(|| error::to_python(py, error))
-    })?;
-    let large_limit = max_size.unwrap_or(UNLIMITED_LARGE_LEN);
-    Ok(Handle(Mutex::new(Some(Opened { connection, large_limit }))))
+    match url.map_err(|error| openline::Error::Other(error.into()))? {
+        None => Ok(None),
+        Some(url) => Ok(Some(ProxyUri::parse(&url)?)),
+    }
 }
 
 /// A path as Python's `os` functions take it.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
 use openline::http::Request;
-use openline::{Address, Connection as Line, Deadline, Error, State};
+use openline::{Address, Connection as Line, Deadline, Error, State, Timings};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyList};
@@ -29,14 +29,17 @@ pub(crate) struct Connection {
     line: Line,
     large_limit: usize,
     turn: FragmentsTurn,
+    /// The user's socket, whose descriptor is another one than ours: closed with the connection.
+    sock: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Connection {
     #[new]
-    fn new(handle: &Handle) -> PyResult<Connection> {
-        let Opened { connection, large_limit } = handle.take()?;
-        Ok(Connection { line: connection, large_limit, turn: FragmentsTurn::default() })
+    #[pyo3(signature = (handle, sock=None))]
+    fn new(handle: &Handle, sock: Option<Py<PyAny>>) -> PyResult<Connection> {
+        let Opened { connection: line, large_limit } = handle.take()?;
+        Ok(Connection { line, large_limit, turn: FragmentsTurn::default(), sock })
     }
 
     // Sending.
@@ -244,7 +247,7 @@ impl Connection {
         loop {
             match once(py, &self.line, || self.line.await_pong(id, deadline))? {
                 Err(Error::Interrupted { .. }) => {
-                    py.check_signals().inspect_err(|_| self.line.forget_ping(id))?;
+                    crate::signals::check(py).inspect_err(|_| self.line.forget_ping(id))?;
                 }
                 Err(error) => return Err(error::to_python(py, error)),
                 Ok(round_trip) => return Ok(round_trip.as_secs_f64()),
@@ -282,7 +285,8 @@ impl Connection {
     #[pyo3(signature = (code=None, reason=""), text_signature = "($self, code=1000, reason='')")]
     fn close(&self, py: Python<'_>, code: Option<&Bound<'_, PyAny>>, reason: &str) -> PyResult<()> {
         let code = code.map_or(Ok(1000), |code| close_code(code))?;
-        resume(py, &self.line, || self.line.close(code, reason))
+        resume(py, &self.line, || self.line.close(code, reason))?;
+        self.close_sock(py)
     }
 
     /// Wait until the connection is closed, by whomever.
@@ -302,8 +306,10 @@ impl Connection {
     }
 
     /// End the connection at once, with code 1001 and without waiting for the peer.
-    fn abandon(&self) {
-        self.line.abandon();
+    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
+        py.detach(|| self.line.abandon());
+        self.close_sock(py)
     }
 
     /// Return the socket's descriptor, to look at and not to read from or write to.
@@ -396,6 +402,13 @@ impl Connection {
         request_parts(self.line.request())
     }
 
+    /// The seconds that each step of opening took: dns, tcp, proxy, tls, http.
+    #[getter]
+    fn opening_times(&self) -> [Option<f64>; 5] {
+        let Timings { dns, tcp, proxy, tls, http, .. } = self.line.timings();
+        [dns, tcp, proxy, tls, http].map(|step| step.map(|time| time.as_secs_f64()))
+    }
+
     /// The response of the opening handshake: status, reason phrase, headers as pairs, and body.
     #[getter]
     fn handshake_response<'py>(
@@ -412,6 +425,18 @@ impl Connection {
 /// A handshake's request as the Python layer takes it.
 pub(crate) fn request_parts(request: &Request) -> (&str, Vec<(&str, &str)>) {
     (&request.path, error::header_pairs(&request.headers))
+}
+
+impl Connection {
+    /// Closes the socket that the user gave, as a socket of our own is closed.
+    fn close_sock(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.sock {
+            Some(sock) if sock.bind(py).hasattr("close")? => {
+                sock.call_method0(py, "close").map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An address as Python's `socket` gives it.

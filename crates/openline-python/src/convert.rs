@@ -1,11 +1,13 @@
-//! Payloads as Python objects and back. The one file of the binding with `unsafe` in it: for bytes
-//! that are filled before anybody can see them, and for the buffer protocol.
+//! Payloads and sockets as Python objects and back. The one file of the binding with `unsafe` in it:
+//! for bytes that are filled before anybody can see them, for the buffer protocol, and for descriptors,
+//! which Python has as numbers.
 
 #![allow(unsafe_code)] // Each block says why it may.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use openline::{Connection, Deadline, Kind, Outgoing};
 use pyo3::exceptions::PyTypeError;
@@ -14,6 +16,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use crate::wait::once;
+
+/// A descriptor of our own for a Python socket, which thereby may be closed at any time.
+pub(crate) fn duplicate(sock: &Bound<'_, PyAny>) -> PyResult<OwnedFd> {
+    let number = sock.call_method0("fileno")?;
+    let duplicate = sock.py().import("os")?.call_method1("dup", (number,))?.extract()?;
+    // SAFETY: `os.dup` has just made this descriptor, so it is open, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(duplicate) })
+}
 
 /// A `str` of UTF-8. Bytes that are none are a `UnicodeDecodeError`.
 pub(crate) fn to_str<'py>(py: Python<'py>, utf8: &[u8]) -> PyResult<Bound<'py, PyAny>> {

@@ -3,7 +3,8 @@
 use std::io;
 
 use openline::handshake::{HandshakeError, MessageFault};
-use openline::http::Headers;
+use openline::http::{Headers, Response};
+use openline::proxy::ProxyError;
 use openline::{Cause, CloseFrame, Closed, ConnectError, Error, ProtocolError, rustls};
 use pyo3::exceptions::{
     PyEOFError, PyInterruptedError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
@@ -35,6 +36,9 @@ pub(crate) fn tls_error(py: Python<'_>, text: String, is_verification: bool) -> 
 
 /// The `OSError` of the subclass that Python has for the error's number.
 pub(crate) fn os_error(py: Python<'_>, error: &io::Error, what: Option<&str>) -> PyErr {
+    if let Some(exception) = exception_in(py, error) {
+        return exception;
+    }
     let text = without_number(error.to_string(), error.raw_os_error());
     let text = what.map_or(text.clone(), |what| format!("{what}: {text}"));
     if let Some(number) = error.raw_os_error() {
@@ -54,6 +58,34 @@ pub(crate) fn header_pairs(headers: &Headers) -> Vec<(&str, &str)> {
     headers.iter().collect()
 }
 
+/// The exception that an error of the engine carries, if it came from Python.
+fn exception_in(py: Python<'_>, error: &io::Error) -> Option<PyErr> {
+    let exception: &PyErr = error.get_ref()?.downcast_ref()?;
+    Some(exception.clone_ref(py))
+}
+
+/// The exception of an `ssl` object, with the name of the host in its text.
+fn tls_failed(py: Python<'_>, exception: PyErr, host: &str) -> PyResult<PyErr> {
+    let value = exception.value(py);
+    let mut text = match value.getattr("strerror")?.extract::<String>() {
+        Ok(text) => format!("TLS with {host}: {text}"),
+        Err(_) => format!("TLS with {host}: {value}"),
+    };
+    let reason = value.getattr("reason").and_then(|reason| reason.extract::<String>());
+    if reason.is_ok_and(|reason| NO_TLS.contains(&reason.as_str())) {
+        text.push_str(
+            "; the server does not speak TLS; for a connection without encryption use ws://",
+        );
+    }
+    value.setattr("strerror", &text)?;
+    value.setattr("args", (value.getattr("errno")?, text))?;
+    Ok(exception)
+}
+
+/// How OpenSSL says that what came is no TLS.
+const NO_TLS: [&str; 4] =
+    ["HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"];
+
 fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     let text = error.to_string();
     Ok(match error {
@@ -69,11 +101,20 @@ fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         }
         Error::Handshake(error) => handshake_failed(py, &error)?,
         Error::Interrupted { .. } => PyInterruptedError::new_err(text),
+        Error::InvalidProxy(error) => make(py, "InvalidProxy", (error.proxy, error.reason))?,
         Error::InvalidUri(error) => make(py, "InvalidURI", (error.uri, error.reason))?,
+        Error::Other(error) => match error.downcast::<PyErr>() {
+            Ok(error) => *error,
+            Err(error) => PyRuntimeError::new_err(error.to_string()),
+        },
         Error::Protocol(_) => make(py, "ProtocolError", (text,))?,
+        Error::Proxy(error) => proxy_failed(py, &error)?,
         Error::System { action, error } => os_error(py, &error, Some(&format!("cannot {action}"))),
         Error::Timeout { .. } => PyTimeoutError::new_err(text),
-        Error::Tls(error) => tls_error(py, text, error.is_verification()),
+        Error::Tls(error) => match exception_in(py, error.io_error()) {
+            Some(exception) => tls_failed(py, exception, error.host())?,
+            None => tls_error(py, text, error.is_verification()),
+        },
         _ => PyRuntimeError::new_err(text),
     })
 }
@@ -134,7 +175,16 @@ fn cannot_connect(py: Python<'_>, error: &ConnectError) -> PyResult<PyErr> {
     for (_, attempt) in error.attempts() {
         text = without_number(text, attempt.raw_os_error());
     }
-    make(py, "_connect_error", (number, text, if is_resolution { "dns" } else { "tcp" }))
+    let made =
+        make(py, "_connect_error", (number, text, if is_resolution { "dns" } else { "tcp" }))?;
+    let mut attempts = Vec::new();
+    for (address, attempt) in error.attempts() {
+        let number = attempt.raw_os_error();
+        let text = without_number(format!("{address}: {attempt}"), number);
+        attempts.push(make(py, "_connect_error", (number, text, "tcp"))?.into_value(py));
+    }
+    made.value(py).setattr("attempts", attempts)?;
+    Ok(made)
 }
 
 /// Rust writes the error's number behind its text, where Python has it in front.
@@ -167,12 +217,7 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
         HandshakeError::InvalidMethod(method) => make(py, "InvalidMethod", (method,)),
         HandshakeError::InvalidOrigin(origin) => make(py, "InvalidOrigin", (origin,)),
         HandshakeError::InvalidProtocol(version) => make(py, "InvalidProtocol", (version,)),
-        HandshakeError::InvalidStatus(response) => {
-            let headers = header_pairs(&response.headers);
-            let body = PyBytes::new(py, &response.body);
-            let parts = (response.status_code, &response.reason_phrase, headers, body);
-            make(py, "_invalid_status", parts)
-        }
+        HandshakeError::InvalidStatus(response) => make(py, "_invalid_status", parts(py, response)),
         HandshakeError::InvalidUpgrade { name, value } => make(py, "InvalidUpgrade", (name, value)),
         HandshakeError::NegotiationError(_) => make(py, "NegotiationError", (text,)),
         HandshakeError::RequestLineTooLong { .. } => make(py, "RequestLineTooLong", (text,)),
@@ -182,6 +227,26 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
         _ => make(py, "InvalidHandshake", (text,)),
     }
 }
+
+fn proxy_failed(py: Python<'_>, error: &ProxyError) -> PyResult<PyErr> {
+    let text = error.to_string();
+    match error {
+        ProxyError::InvalidMessage { .. } => make(py, "InvalidProxyMessage", (text,)),
+        ProxyError::InvalidStatus(response) => {
+            make(py, "_invalid_proxy_status", parts(py, response))
+        }
+        _ => make(py, "ProxyError", (text,)),
+    }
+}
+
+/// What the Python layer makes a `Response` of.
+fn parts<'a, 'py>(py: Python<'py>, response: &'a Response) -> ResponseParts<'a, 'py> {
+    let headers = header_pairs(&response.headers);
+    let body = PyBytes::new(py, &response.body);
+    (response.status_code, &response.reason_phrase, headers, body)
+}
+
+type ResponseParts<'a, 'py> = (u16, &'a str, Vec<(&'a str, &'a str)>, Bound<'py, PyBytes>);
 
 /// Calls a class or function of `openline.exceptions`.
 fn make<'py>(

@@ -12,6 +12,8 @@ mod error;
 mod fragments;
 mod receive;
 mod send;
+mod signals;
+mod ssl;
 mod timeout;
 mod wait;
 
@@ -22,10 +24,12 @@ use pyo3::prelude::*;
 fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(connect::parse_uri, module)?)?;
-    module.add_function(wrap_pyfunction!(connect::connect, module)?)?;
+    module.add_function(wrap_pyfunction!(connect::parse_proxy, module)?)?;
+    module.add_class::<connect::Client>()?;
     module.add_class::<connect::Handle>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<echo_server::EchoServer>()?;
+    ssl::register(module)?;
     notice_forks(module)
 }
 
@@ -34,6 +38,7 @@ fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[pyfunction]
     fn notice_fork() {
         openline::notice_fork();
+        ssl::forget_visitors();
     }
 
     let py = module.py();

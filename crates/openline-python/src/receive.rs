@@ -97,7 +97,7 @@ fn recv_large<'py>(
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     match convert::recv_large(py, connection, len, deadline)? {
         // What came so far is kept, and the usual way goes on with it.
-        Err(Error::Interrupted { .. }) => py.check_signals().map(|()| None),
+        Err(Error::Interrupted { .. }) => crate::signals::check(py).map(|()| None),
         outcome => outcome.map_err(|error| error::to_python(py, error)),
     }
 }

@@ -158,7 +158,7 @@ pub(crate) fn send_many(
         })?;
         match outcome {
             Ok(()) if sent < outgoing.len() => {} // Only the rest of one message went out.
-            Err(Error::Interrupted { .. }) => py.check_signals()?,
+            Err(Error::Interrupted { .. }) => crate::signals::check(py)?,
             Err(error @ Error::Timeout { .. }) => {
                 let text = format!("{error}; {sent} of {} messages are sent", outgoing.len());
                 return Err(PyTimeoutError::new_err(text));

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::error;
+use crate::signals;
 
 /// Runs a call that may wait, detached. When a signal cuts the wait, the engine returns with all its
 /// locks released; the signal's handler runs here, in Python, and if it raises nothing the call goes
@@ -18,7 +19,7 @@ pub(crate) fn resume<T: Send>(
 ) -> PyResult<T> {
     loop {
         match once(py, connection, &mut call)? {
-            Err(Error::Interrupted { .. }) => py.check_signals()?,
+            Err(Error::Interrupted { .. }) => signals::check(py)?,
             outcome => return outcome.map_err(|error| error::to_python(py, error)),
         }
     }

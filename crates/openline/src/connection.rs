@@ -17,6 +17,7 @@ use crate::messages::Messages;
 use crate::outgoing::Outgoing;
 use crate::read::{Payload, Want};
 use crate::sync::Ordering;
+use crate::timings::Timings;
 use crate::transport::Transport;
 use crate::write::Turn;
 
@@ -54,6 +55,7 @@ pub(crate) struct Established {
     pub(crate) request: Request,
     pub(crate) response: Response,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) timings: Timings,
 }
 
 impl Connection {
@@ -687,6 +689,20 @@ impl Connection {
     /// ```
     pub fn remote_address(&self) -> &Address {
         &self.established.addresses.1
+    }
+
+    /// How long each step of opening this connection took. Of a server's connections nothing is
+    /// measured.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(line.timings().tcp.is_some() && line.timings().tls.is_none()); // ws://
+    /// # Ok(()) }
+    /// ```
+    pub fn timings(&self) -> Timings {
+        self.established.timings
     }
 
     /// The request of the opening handshake.

@@ -14,36 +14,41 @@ use rustix::event::{PollFd, PollFlags};
 use socket2::{SockAddr, Socket, Type};
 
 use crate::deadline::Deadline;
-use crate::error::{ConnectError, Error, Result, Waiting};
+use crate::error::{ConnectError, Error, Result};
+use crate::opening::Opening;
 use crate::status::SLICE;
+use crate::timings::{Timings, timed};
 use crate::transport::poll_until;
 
-/// Asked now and then while a connection is opened, at the latest 50 ms after a signal: whether to
-/// give up.
-pub(crate) type GiveUp<'a> = &'a dyn Fn() -> bool;
+/// How to dial: what of a [`Client`](crate::Client) matters here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dialing {
+    /// What to bind to, at most one address per family; empty: what the system chooses.
+    pub(crate) local_addresses: Vec<SocketAddr>,
+    /// For TCP alone, within the deadline of the opening.
+    pub(crate) connect_timeout: Option<Duration>,
+}
+
+/// Who is dialled, for the error's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callee {
+    Proxy,
+    Server,
+}
 
 /// A TCP connection to `host`, which may be an address, at `port`.
 pub(crate) fn tcp(
-    host: &str,
-    port: u16,
-    deadline: Deadline,
-    give_up: GiveUp<'_>,
+    (host, port): (&str, u16),
+    callee: Callee,
+    dialing: &Dialing,
+    opening: &Opening<'_>,
+    timings: &mut Timings,
 ) -> Result<OwnedFd> {
-    let target = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
-        _ => format!("{host}:{port}"),
-    };
-    let addresses = match host.parse::<IpAddr>() {
-        Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => match resolve(host, port, deadline, give_up)? {
-            Ok(addresses) => addresses,
-            Err(error) => {
-                let resolution = Some(error);
-                return Err(Error::Connect(ConnectError { target, attempts: vec![], resolution }));
-            }
-        },
-    };
-    let socket = race(interleave(addresses), target, deadline, give_up)?;
+    let addresses = resolve((host, port), callee, opening, timings)?;
+    let target = target(host, port, callee);
+    let within = dialing.connect_timeout.map(Deadline::from);
+    let opening = &opening.within(within.unwrap_or(Deadline::NEVER));
+    let socket = timed(&mut timings.tcp, || race(interleave(addresses), target, dialing, opening))?;
     // Messages are written whole, so waiting for more to send only adds latency. A socket that does
     // not support it is still a good one.
     let _ = socket.set_tcp_nodelay(true);
@@ -51,40 +56,60 @@ pub(crate) fn tcp(
 }
 
 /// A connection to the Unix socket at `path`. On Linux, a path that starts with NUL is abstract.
-pub(crate) fn unix(path: &Path, deadline: Deadline, give_up: GiveUp<'_>) -> Result<OwnedFd> {
-    let target = path.display().to_string();
-    let fail = |error| {
-        let attempts = vec![(target.clone(), error)];
-        Error::Connect(ConnectError { target: target.clone(), attempts, resolution: None })
-    };
-    let address = SockAddr::unix(path).map_err(fail)?;
-    loop {
-        let mut attempt = match Attempt::start(&address) {
-            Ok(attempt) => attempt,
-            // The server's backlog is full; only a blocking socket could wait for room there.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(&mut [], deadline.min(Deadline::from(UNIX_RETRY)), deadline, give_up)?;
-                continue;
+pub(crate) fn unix(path: &Path, opening: &Opening<'_>, timings: &mut Timings) -> Result<OwnedFd> {
+    timed(&mut timings.tcp, || {
+        let fail = |error| Error::not_connected(&path.display().to_string(), error);
+        let address = SockAddr::unix(path).map_err(fail)?;
+        loop {
+            let mut attempt = match Attempt::start(&address, None) {
+                Ok(attempt) => attempt,
+                // The server's backlog is full; only a blocking socket could wait for room there.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(&mut [], Deadline::from(UNIX_RETRY), opening)?;
+                    continue;
+                }
+                Err(error) => return Err(fail(error)),
+            };
+            while !attempt.is_connected {
+                let mut fds = [PollFd::new(&attempt.socket, PollFlags::OUT)];
+                wait(&mut fds, Deadline::NEVER, opening)?;
+                attempt.check().map_err(fail)?;
             }
-            Err(error) => return Err(fail(error)),
-        };
-        while !attempt.is_connected {
-            let mut fds = [PollFd::new(&attempt.socket, PollFlags::OUT)];
-            wait(&mut fds, deadline, deadline, give_up)?;
-            attempt.check().map_err(fail)?;
+            return Ok(attempt.into_blocking().map_err(fail)?.into());
         }
-        return Ok(attempt.into_blocking().map_err(fail)?.into());
-    }
+    })
 }
 
-/// The addresses of a name, asked for in a thread of its own that is left behind at the deadline:
-/// `getaddrinfo` cannot be stopped.
-fn resolve(
-    host: &str,
-    port: u16,
-    deadline: Deadline,
-    give_up: GiveUp<'_>,
-) -> Result<io::Result<Vec<SocketAddr>>> {
+/// The addresses of `host`, which may be one itself.
+pub(crate) fn resolve(
+    (host, port): (&str, u16),
+    callee: Callee,
+    opening: &Opening<'_>,
+    timings: &mut Timings,
+) -> Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    timed(&mut timings.dns, || look_up(host, port, opening))?.map_err(|error| {
+        let mut failure = target(host, port, callee);
+        failure.resolution = Some(error);
+        Error::Connect(failure)
+    })
+}
+
+/// An error of nothing yet, to be filled with what goes wrong.
+fn target(host: &str, port: u16, callee: Callee) -> ConnectError {
+    let target = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
+        _ => format!("{host}:{port}"),
+    };
+    let is_proxy = callee == Callee::Proxy;
+    ConnectError { target, is_proxy, attempts: Vec::new(), resolution: None }
+}
+
+/// Asks the system for the addresses of a name, in a thread of its own that is left behind at the
+/// deadline: `getaddrinfo` cannot be stopped.
+fn look_up(host: &str, port: u16, opening: &Opening<'_>) -> Result<io::Result<Vec<SocketAddr>>> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     let spawned =
@@ -98,7 +123,7 @@ fn resolve(
         return Ok(Err(error));
     }
     loop {
-        let slice = deadline.min(Deadline::from(SLICE)).remaining().unwrap_or(SLICE);
+        let slice = opening.deadline().min(Deadline::from(SLICE)).remaining().unwrap_or(SLICE);
         match receiver.recv_timeout(slice) {
             Ok(Ok(addresses)) if addresses.is_empty() => {
                 return Ok(Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
@@ -107,7 +132,7 @@ fn resolve(
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 return Ok(Err(io::Error::other("the resolver's thread ended early")));
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => check(deadline, give_up)?,
+            Err(mpsc::RecvTimeoutError::Timeout) => opening.check()?,
         }
     }
 }
@@ -131,36 +156,30 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
+/// Tries the addresses; `failure` takes down what is wrong with each.
 fn race(
     addresses: Vec<SocketAddr>,
-    target: String,
-    deadline: Deadline,
-    give_up: GiveUp<'_>,
+    mut failure: ConnectError,
+    dialing: &Dialing,
+    opening: &Opening<'_>,
 ) -> Result<Socket> {
     let mut waiting = addresses.into_iter();
     let mut running: Vec<(SocketAddr, Attempt)> = Vec::new();
-    let mut failed: Vec<(String, io::Error)> = Vec::new();
     let mut next_start = Instant::now();
     loop {
         if running.is_empty() || Instant::now() >= next_start {
             match waiting.next() {
                 Some(address) => {
-                    match Attempt::start(&address.into()) {
+                    match dialing.start(address) {
                         Ok(attempt) => running.push((address, attempt)),
                         Err(error) => {
-                            failed.push((address.to_string(), error));
+                            failure.attempts.push((address.to_string(), error));
                             continue; // The next one need not wait.
                         }
                     }
                     next_start = Instant::now() + STAGGER;
                 }
-                None if running.is_empty() => {
-                    return Err(Error::Connect(ConnectError {
-                        target,
-                        attempts: failed,
-                        resolution: None,
-                    }));
-                }
+                None if running.is_empty() => return Err(Error::Connect(failure)),
                 None => {}
             }
         }
@@ -168,7 +187,7 @@ fn race(
             let (address, attempt) = running.swap_remove(winner);
             match attempt.into_blocking() {
                 Ok(socket) => return Ok(socket),
-                Err(error) => failed.push((address.to_string(), error)),
+                Err(error) => failure.attempts.push((address.to_string(), error)),
             }
             continue;
         }
@@ -177,18 +196,30 @@ fn race(
             .iter()
             .map(|(_, attempt)| PollFd::new(&attempt.socket, PollFlags::OUT))
             .collect();
-        wait(&mut fds, deadline.min(until), deadline, give_up)?;
+        wait(&mut fds, until, opening)?;
         let mut still_running = Vec::with_capacity(running.len());
         for (address, mut attempt) in running {
             match attempt.check() {
                 Ok(()) => still_running.push((address, attempt)),
                 Err(error) => {
-                    failed.push((address.to_string(), error));
+                    failure.attempts.push((address.to_string(), error));
                     next_start = Instant::now(); // The next one need not wait.
                 }
             }
         }
         running = still_running;
+    }
+}
+
+impl Dialing {
+    fn start(&self, address: SocketAddr) -> io::Result<Attempt> {
+        let mut local = self.local_addresses.iter();
+        let local = local.find(|local| local.is_ipv4() == address.is_ipv4()).copied();
+        if local.is_none() && !self.local_addresses.is_empty() {
+            let text = "the local address is not of this family";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+        }
+        Attempt::start(&address.into(), local.map(Into::into).as_ref())
     }
 }
 
@@ -200,9 +231,12 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn start(address: &SockAddr) -> io::Result<Attempt> {
+    fn start(address: &SockAddr, local: Option<&SockAddr>) -> io::Result<Attempt> {
         let socket = Socket::new(address.domain(), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
+        if let Some(local) = local {
+            socket.bind(local)?;
+        }
         let is_connected = match socket.connect(address) {
             Ok(()) => true,
             Err(error)
@@ -237,34 +271,16 @@ impl Attempt {
     }
 }
 
-/// Polls until something is ready or `until` has come; fails at the deadline or when told to give up.
-fn wait(
-    fds: &mut [PollFd<'_>],
-    until: Deadline,
-    deadline: Deadline,
-    give_up: GiveUp<'_>,
-) -> Result<()> {
-    if let Err(error) = poll_until(fds, until)
-        && error.kind() != io::ErrorKind::Interrupted
-    {
-        return Err(Error::Connect(ConnectError {
-            target: "a socket".to_owned(),
-            attempts: vec![("poll".to_owned(), error)],
-            resolution: None,
-        }));
+/// Polls until something is ready or `until` has come, or a slice of that time, and asks whether to
+/// go on.
+fn wait(fds: &mut [PollFd<'_>], until: Deadline, opening: &Opening<'_>) -> Result<()> {
+    let until = until.min(opening.deadline()).min(Deadline::from(SLICE));
+    match poll_until(fds, until) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+            Err(Error::System { action: "wait for a socket".to_owned(), error })
+        }
+        _ => opening.check(),
     }
-    check(deadline, give_up)
-}
-
-/// Fails at the deadline or when told to give up.
-pub(crate) fn check(deadline: Deadline, give_up: GiveUp<'_>) -> Result<()> {
-    if give_up() {
-        return Err(Error::Interrupted { committed: false });
-    }
-    if deadline.has_passed() {
-        return Err(Error::Timeout { during: Waiting::Connect, committed: false });
-    }
-    Ok(())
 }
 
 /// After how long the next address is tried beside the ones before (RFC 8305 §5).
@@ -278,7 +294,14 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
-    const NEVER: GiveUp<'static> = &|| false;
+    fn opening() -> Opening<'static> {
+        Opening::new(Deadline::from(Duration::from_secs(10)), &|| false)
+    }
+
+    fn try_all(addresses: Vec<SocketAddr>) -> Result<Socket> {
+        let failure = target("host", 1, Callee::Server);
+        race(addresses, failure, &Dialing::default(), &opening())
+    }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -297,8 +320,7 @@ mod tests {
         let good = listener.local_addr().unwrap();
         let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let start = Instant::now();
-        let deadline = Deadline::from(Duration::from_secs(10));
-        let socket = race(vec![refused, good], "x".to_owned(), deadline, NEVER).unwrap();
+        let socket = try_all(vec![refused, good]).unwrap();
         assert_eq!(socket.peer_addr().unwrap().as_socket(), Some(good));
         assert!(start.elapsed() < STAGGER);
     }
@@ -310,15 +332,14 @@ mod tests {
         let start = Instant::now();
         // No TCP connection can be made to the broadcast address; `connect` itself says so.
         let addresses = vec![address("255.255.255.255:1"), good];
-        race(addresses, "x".to_owned(), Deadline::NEVER, NEVER).unwrap();
+        try_all(addresses).unwrap();
         assert!(start.elapsed() < STAGGER);
     }
 
     #[test]
     fn the_error_lists_every_address_with_its_reason() {
         let ports = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-        let deadline = Deadline::from(Duration::from_secs(10));
-        let error = race(ports.to_vec(), "host:1".to_owned(), deadline, NEVER).unwrap_err();
+        let error = try_all(ports.to_vec()).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("cannot connect to host:1: "), "{text}");
         for port in ports {
@@ -327,10 +348,32 @@ mod tests {
     }
 
     #[test]
+    fn a_local_address_of_the_other_family_is_named_as_the_reason() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dialing = Dialing { local_addresses: vec![address("[::1]:0")], connect_timeout: None };
+        let good = vec![listener.local_addr().unwrap()];
+        let failure = target("host", 1, Callee::Server);
+        let error = race(good, failure, &dialing, &opening()).unwrap_err();
+        assert!(error.to_string().contains("the local address is not of this family"), "{error}");
+    }
+
+    #[test]
+    fn the_socket_is_bound_to_the_local_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let local_addresses = vec![address("127.0.0.2:0"), address("[::1]:0")];
+        let dialing = Dialing { local_addresses, connect_timeout: None };
+        let good = vec![listener.local_addr().unwrap()];
+        let failure = target("host", 1, Callee::Server);
+        let _socket = race(good, failure, &dialing, &opening()).unwrap();
+        let (_, peer) = listener.accept().unwrap();
+        assert_eq!(peer.ip(), address("127.0.0.2:0").ip());
+    }
+
+    #[test]
     fn giving_up_ends_the_wait() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let outcome = resolve("localhost", port, Deadline::NEVER, &|| true);
+        let outcome = look_up("localhost", port, &Opening::new(Deadline::NEVER, &|| true));
         // Either the resolver was faster, or the wait ended.
         assert!(matches!(outcome, Ok(Ok(_)) | Err(Error::Interrupted { .. })), "{outcome:?}");
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use openline_proto::handshake::HandshakeError;
+use openline_proto::proxy::{InvalidProxy, ProxyError};
 use openline_proto::uri::InvalidUri;
 use openline_proto::{CloseFrame, ClosingHandshake, ProtocolError};
 use thiserror::Error;
@@ -58,12 +59,22 @@ pub enum Error {
     /// The connection belongs to the process from which this one was forked. The caller's fault.
     #[error("connection made in another process; connect again after fork")]
     Forked,
+    /// The URL of a proxy is not one that can be used. The fault of the caller or the environment.
+    #[error(transparent)]
+    InvalidProxy(InvalidProxy),
     /// The URI is not one for a WebSocket. The caller's fault.
     #[error(transparent)]
     InvalidUri(InvalidUri),
+    /// What failed is a part that the caller brought: a choice of proxies, say.
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// Something that RFC 6455 forbids to send. The caller's fault.
     #[error(transparent)]
     Protocol(ProtocolError),
+    /// The proxy did not make a connection; [`ProxyError`] has what it said. The fault of the proxy,
+    /// or of the credentials for it.
+    #[error(transparent)]
+    Proxy(ProxyError),
     /// The operating system refused what is needed beside a connection: an address to listen on, a
     /// thread. The machine's fault, or the address's.
     #[error("cannot {action}: {error}")]
@@ -298,6 +309,8 @@ pub enum Cause {
 pub struct ConnectError {
     /// What was to be reached: `host:port` or a path.
     pub(crate) target: String,
+    /// Whether that is a proxy on the way, and not the server itself.
+    pub(crate) is_proxy: bool,
     /// The address and what happened there. Empty if the name had no address.
     pub(crate) attempts: Vec<(String, io::Error)>,
     /// Why the name could not be resolved.
@@ -347,7 +360,8 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}", self.target)?;
+        let proxy = if self.is_proxy { "proxy " } else { "" };
+        write!(f, "cannot connect to {proxy}{}", self.target)?;
         if let Some(error) = &self.resolution {
             return write!(f, ": {error}");
         }
@@ -397,6 +411,37 @@ pub struct TlsError {
 }
 
 impl TlsError {
+    /// An error of another TLS than rustls, for [`Secure`](crate::transport::Secure).
+    ///
+    /// ```
+    /// use openline::TlsError;
+    /// let error = TlsError::new("localhost", std::io::Error::other("unknown cipher"));
+    /// assert_eq!(error.to_string(), "TLS with localhost: unknown cipher");
+    /// ```
+    pub fn new(host: &str, error: io::Error) -> TlsError {
+        TlsError { host: host.to_owned(), error }
+    }
+
+    /// Whom TLS was to be spoken with.
+    ///
+    /// ```
+    /// let error = openline::TlsError::new("localhost", std::io::Error::other("no"));
+    /// assert_eq!(error.host(), "localhost");
+    /// ```
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What went wrong: an error of rustls, of the socket, or of another TLS.
+    ///
+    /// ```
+    /// let error = openline::TlsError::new("localhost", std::io::Error::other("no"));
+    /// assert_eq!(error.io_error().to_string(), "no");
+    /// ```
+    pub fn io_error(&self) -> &io::Error {
+        &self.error
+    }
+
     /// The error of rustls, if it was one, rather than of the socket.
     ///
     /// ```
@@ -475,9 +520,30 @@ impl std::error::Error for TlsError {
     }
 }
 
+impl Error {
+    /// No connection to something that has one address, which is its name.
+    pub(crate) fn not_connected(target: &str, error: io::Error) -> Error {
+        let target = target.to_owned();
+        let attempts = vec![(target.clone(), error)];
+        Error::Connect(ConnectError { target, is_proxy: false, attempts, resolution: None })
+    }
+}
+
 impl From<HandshakeError> for Error {
     fn from(error: HandshakeError) -> Error {
         Error::Handshake(error)
+    }
+}
+
+impl From<InvalidProxy> for Error {
+    fn from(error: InvalidProxy) -> Error {
+        Error::InvalidProxy(error)
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Error {
+        Error::Proxy(error)
     }
 }
 

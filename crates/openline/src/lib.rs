@@ -38,13 +38,17 @@ mod line;
 mod messages;
 #[cfg(all(test, feature = "model"))]
 mod model;
+mod opening;
 mod outgoing;
+pub mod proxy;
 mod read;
+mod reconnect;
 mod server;
 mod status;
 mod sync;
 pub mod testing;
-mod transport;
+mod timings;
+pub mod transport;
 mod trust;
 mod write;
 
@@ -61,8 +65,10 @@ pub use openline_proto::{
 };
 pub use outgoing::Outgoing;
 pub use read::Payload;
+pub use reconnect::Reconnect;
 pub use rustls;
 pub use server::{RunningServer, Server};
+pub use timings::Timings;
 
 /// The Rust examples of the README, which must compile.
 #[cfg(doctest)]

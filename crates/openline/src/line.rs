@@ -286,7 +286,7 @@ impl Line {
     fn cut_and_drain(&self) {
         self.cut();
         if let Some(mut half) = try_lock(&self.read) {
-            while self.drain(&mut half) == Drained::More {}
+            while matches!(self.drain(&mut half), Drained::Interrupted | Drained::More) {}
             drop(half);
             self.bell.ring_after_unlock();
         }
@@ -493,6 +493,7 @@ impl Line {
                 return Ok(Watched::Over(None));
             }
             match (drained, transport) {
+                (Drained::Interrupted, _) => self.interrupted(false)?,
                 (Drained::More, _) => {}
                 (Drained::Empty, Some(transport)) => {
                     if let Err(error) = transport.wait(Interest::Read, deadline)

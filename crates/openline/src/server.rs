@@ -21,13 +21,15 @@ use rustix::event::{PollFd, PollFlags};
 use rustls::ServerConfig;
 
 use crate::address::{self, Address};
-use crate::client::{no_driver, timed_out};
+use crate::client::no_driver;
 use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
 use crate::line::Settings;
+use crate::opening::{Opening, timed_out};
 use crate::status::SLICE;
+use crate::timings::Timings;
 use crate::transport::{Interest, Socket, Tls, Transport, poll_until};
 
 /// A server that listens and does not serve yet.
@@ -549,41 +551,30 @@ impl Shared {
     fn open(&self, socket: OwnedFd) -> Result<Connection> {
         let deadline = Deadline::from(self.options.open_timeout);
         let addresses = address::of(&socket, None);
-        let socket = Socket::new(socket);
-        let transport: Arc<dyn Transport> = match &self.options.tls {
-            None => Arc::new(socket),
-            Some(config) => Arc::new(self.secure(config, socket, deadline)?),
-        };
+        let mut transport: Arc<dyn Transport> = Arc::new(Socket::new(socket));
+        if let Some(config) = &self.options.tls {
+            transport = Arc::new(self.secure(config, transport, deadline)?);
+        }
         let ServerOpen { request, response, subprotocol, leftover, .. } =
             self.shake_hands(&*transport, deadline)?;
         let driver = Driver::shared().map_err(no_driver)?;
         let settings = self.options.settings.clone();
-        let established = Established { addresses, request, response, subprotocol };
+        let timings = Timings::default();
+        let established = Established { addresses, request, response, subprotocol, timings };
         Ok(Connection::new(transport, Role::Server, settings, &leftover, driver, established))
     }
 
     fn secure(
         &self,
         config: &Arc<ServerConfig>,
-        socket: Socket,
+        transport: Arc<dyn Transport>,
         deadline: Deadline,
     ) -> Result<Tls> {
-        let fail = |error| Error::Tls(TlsError { host: "a client".to_owned(), error });
+        let fail = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let session = rustls::ServerConnection::new(config.clone())
-            .map_err(|error| fail(io::Error::new(io::ErrorKind::InvalidData, error)))?;
-        let tls = Tls::new(socket, session.into());
-        loop {
-            match tls.handshake(deadline.min(Deadline::from(SLICE))) {
-                Ok(()) => return Ok(tls),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    if self.is_ending() || deadline.has_passed() {
-                        return Err(timed_out());
-                    }
-                }
-                Err(error) => return Err(fail(error)),
-            }
-        }
+            .map_err(|error| Error::Tls(TlsError::new(CLIENT, fail(error))))?;
+        let is_ending = || self.is_ending();
+        Tls::open(transport, session.into(), CLIENT, &Opening::new(deadline, &is_ending))
     }
 
     fn shake_hands(&self, transport: &dyn Transport, deadline: Deadline) -> Result<ServerOpen> {
@@ -800,3 +791,6 @@ fn cannot_listen(address: &str, error: io::Error) -> Error {
 
 /// Read at once during the handshake.
 const REQUEST_READ_LEN: usize = 4096;
+
+/// Whom a server speaks TLS with.
+const CLIENT: &str = "a client";

@@ -1,15 +1,50 @@
-//! Whom TLS connections trust by default: the system's certificates, or those that `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR` name.
+//! TLS by rustls for clients: whom to trust by default, and the handshake.
 
 use std::ffi::OsString;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::error::{Error, Result, TlsError};
+use crate::opening::Opening;
+use crate::transport::{Secure, Tls, Transport};
+
+/// TLS by rustls: with the caller's configuration, or with the default one, which is looked up for
+/// each connection since what it depends on can change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rustls(pub(crate) Option<Arc<ClientConfig>>);
+
+impl Secure for Rustls {
+    fn secure(
+        &self,
+        transport: Arc<dyn Transport>,
+        server_name: &str,
+        opening: &Opening<'_>,
+    ) -> Result<Arc<dyn Transport>> {
+        let fail = |error: rustls::Error| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            Error::Tls(TlsError::new(server_name, error))
+        };
+        let config = match &self.0 {
+            Some(config) => config.clone(),
+            None => default_config().map_err(fail)?,
+        };
+        let name = ServerName::try_from(server_name.to_owned()).map_err(|_| {
+            Error::Argument(format!(
+                "the name for TLS, {server_name:?}, is neither a DNS name nor an address"
+            ))
+        })?;
+        let session = rustls::ClientConnection::new(config, name).map_err(fail)?;
+        Ok(Arc::new(Tls::open(transport, session.into(), server_name, opening)?))
+    }
+}
 
 /// The default configuration, shared by all connections so that sessions are resumed. Loading the
 /// certificates takes some 20 ms, so it is done once, and again when the variables change.
-pub(crate) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+fn default_config() -> std::result::Result<Arc<ClientConfig>, rustls::Error> {
     static SHARED: Mutex<Option<(Variables, Arc<ClientConfig>)>> = Mutex::new(None);
     let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
     let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

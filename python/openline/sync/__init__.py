@@ -9,6 +9,6 @@
 
 from __future__ import annotations
 
-from .client import ClientConnection, connect, unix_connect
+from .client import ClientConnection, Timings, connect, reconnect, unix_connect, unix_reconnect
 
-__all__ = ["ClientConnection", "connect", "unix_connect"]
+__all__ = ["ClientConnection", "Timings", "connect", "reconnect", "unix_connect", "unix_reconnect"]

@@ -1,4 +1,4 @@
-"""The blocking client: `connect`, `unix_connect` and the connection they return.
+"""The blocking client: `connect`, `reconnect`, the same over Unix sockets, and the connection they make.
 
 What travels on the wire is the Rust core's business. Here are the Python signatures, the checks of their
 arguments, and the attributes that are Python objects.
@@ -7,17 +7,16 @@ arguments, and the attributes that are Python objects.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from .. import _arguments as arguments
 from .. import _openline
+from ..client import backoff, process_exception
 from ..datastructures import HeadersLike
-from ..exceptions import ConnectError
 from ..frames import CloseCode
 from ..http11 import USER_AGENT, Request, Response
 from ..protocol import State
-from ..uri import parse_uri
+from ._opener import Opener, unix_target
 
 if TYPE_CHECKING:
     import socket
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..typing import LoggerLike, PathLike
 
-__all__ = ["connect", "unix_connect", "ClientConnection"]
+__all__ = ["connect", "unix_connect", "reconnect", "unix_reconnect", "ClientConnection", "Timings"]
 
 
 def connect(
@@ -73,16 +72,20 @@ def connect(
         websocket = connect("ws://localhost:8765")  # the same without `with`: close it when done
         websocket.close()
 
-    In this release `sock`, `ssl`, `extensions`, a URL as `proxy`, `proxy_ssl`, `proxy_server_hostname`,
-    `logger`, `create_connection` and the arguments of `socket.create_connection` are refused with
-    `NotImplementedError`.
+    Redirects are followed, at most 10 of them (or what the environment variable `OPENLINE_MAX_REDIRECTS`
+    says): never from `wss` to `ws`, and to another origin without `Authorization`, `Cookie` and
+    `Proxy-Authorization`.
+
+    In this release `extensions`, `logger` and `create_connection` are refused with `NotImplementedError`.
 
     Args:
         uri: `ws://host[:port]/path` or `wss://…`. Path and query are sent byte for byte; a user name and a
             password become an `Authorization` header.
-        sock: a connected socket to use. Default: None, which makes a new one.
+        sock: a connected socket to use, TCP or Unix, also an `ssl.SSLSocket` (with a `ws://` URI then, unless
+            TLS is wanted inside TLS); or any object with `recv` and `sendall`, for which two threads copy. It
+            is closed with the connection, and after a failure. Default: None, which makes a new one.
         ssl: the context for TLS, with a `wss://` URI only. Default: None, secure settings and the system's
-            trust store (or the one named by `SSL_CERT_FILE` and `SSL_CERT_DIR`).
+            trust store (or the one named by `SSL_CERT_FILE` and `SSL_CERT_DIR`), which is faster.
         server_hostname: the name for SNI and for the check of the certificate. Default: None, the URI's host.
         origin: the `Origin` header, for servers that want one. Default: None, no such header.
         extensions: the extensions to offer. Default: None.
@@ -93,13 +96,15 @@ def connect(
         additional_headers: headers to add to the request, as a mapping, pairs or `Headers`. Default: None. A
             `User-Agent` among them replaces `user_agent_header`.
         user_agent_header: the `User-Agent` header; None leaves it out. Default: "Python/x.y openline/x.y.z".
-        proxy: True for the proxy of the environment, a URL, or None for a direct connection. Default: True.
-            This release does not use proxies yet, so that True connects directly.
-        proxy_ssl: the context for TLS to an `https` proxy. Default: None.
+        proxy: a URL (`http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`, with user name and password
+            if the proxy wants them), None for a direct connection, or True for what `urllib.request` finds
+            in the environment and the system's settings. Default: True. `socks4` and `socks5` resolve the
+            host's name here, the others leave that to the proxy.
+        proxy_ssl: the context for TLS to an `https` proxy. Default: None, as for `ssl`.
         proxy_server_hostname: the name for TLS to an `https` proxy. Default: None, the host in the proxy's
             URL.
         open_timeout: seconds for everything until the connection is open, from the host's name to the
-            handshake. Default: 10. None waits for ever.
+            handshake, redirects included. Default: 10. None waits for ever.
         ping_interval: seconds between keepalive pings. Default: 20. None sends none.
         ping_timeout: seconds to wait for the answer to a keepalive ping before the connection is given up
             with code 1011. Default: 20. None waits for ever.
@@ -112,8 +117,9 @@ def connect(
             reading goes on (default: a quarter of the high one).
         logger: the logger. Default: None, `logging.getLogger("openline.client")`.
         create_connection: what makes the connection, such as a subclass of `ClientConnection`. Default: None.
-        **kwargs: `timeout`, `source_address`, `all_errors` and `address`, as `socket.create_connection` takes
-            them. `legacy` is accepted for programs written for `websockets` 17 and has no effect.
+        **kwargs: as `socket.create_connection` takes them: `timeout`, seconds for TCP alone; `source_address`,
+            a pair (host, port) to bind to; `all_errors`, True for an `ExceptionGroup` of what is wrong with
+            each address; `address`, a pair (host, port) to connect to in place of the URI's. `legacy` is accepted for programs written for `websockets` 17 and has no effect.
 
     Returns:
         The open connection.
@@ -123,95 +129,16 @@ def connect(
         ValueError: an argument has a value that cannot be used. Nothing has been opened.
         NotImplementedError: an argument is not supported in this release. Nothing has been opened.
         InvalidURI: `uri` is not a WebSocket URI.
+        InvalidProxy: the URL of the proxy cannot be used.
         ConnectError: there is no connection to the host. It is also the `OSError` that fits, such as
             `ConnectionRefusedError` or `socket.gaierror`.
         ssl.SSLError: there is no secure connection, as with a certificate that cannot be trusted.
-        InvalidHandshake: the server did not agree to a WebSocket; `InvalidStatus` has its answer.
+        InvalidHandshake: the server did not agree to a WebSocket; `InvalidStatus` has its answer, and
+            `ProxyError` is what the proxy said.
         TimeoutError: `open_timeout` was over.
     """
-    # unix_connect passes its path here; no parameter of ours starts with an underscore.
-    path: str | bytes | None = kwargs.pop("_path", None)
-    function = "connect" if path is None else "unix_connect"
-    kwargs.pop("legacy", None)
-    for name in kwargs:
-        if name not in _SOCKET_KEYWORDS:
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
-
-    if not isinstance(uri, str):
-        raise TypeError(f"uri must be str, not {type(uri).__name__}")
-    arguments.instance("sock", sock, "socket", "socket")
-    arguments.instance("ssl", ssl, "ssl", "SSLContext")
-    if ssl is not None and not parse_uri(uri).secure:
-        raise ValueError("ssl is for wss:// URIs; drop it or change the URI's scheme")
-    arguments.string("server_hostname", server_hostname, empty=False)
-    arguments.header_value("origin", "Origin", origin)
-    factories = arguments.listed("extensions", extensions, "extension factories", _is_extension_factory)
-    subprotocol_list = arguments.subprotocol_list("subprotocols", subprotocols)
-    if compression is not None and compression != "deflate":
-        raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
-
-    headers = arguments.additional_headers("additional_headers", additional_headers)
-    arguments.header_value("user_agent_header", "User-Agent", user_agent_header)
-    if proxy is not None and proxy is not True and not isinstance(proxy, str):
-        raise TypeError(
-            f"proxy must be a URL, True for the system's proxy, or None for none, not {type(proxy).__name__}"
-        )
-    arguments.instance("proxy_ssl", proxy_ssl, "ssl", "SSLContext")
-    arguments.string("proxy_server_hostname", proxy_server_hostname, empty=False)
-
-    forever = "waiting for ever"
-    open_seconds = arguments.seconds("open_timeout", open_timeout, none=forever)
-    # Zero would send pings without pause, or give up before any answer could come.
-    interval = arguments.seconds("ping_interval", ping_interval, none="no keepalive pings", zero=False)
-    pong_seconds = arguments.seconds("ping_timeout", ping_timeout, none=forever, zero=False)
-    close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
-    max_message, max_fragment = arguments.size_limits("max_size", max_size)
-    queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
-    arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
-    if create_connection is not None and not callable(create_connection):
-        raise TypeError(
-            f"create_connection must be a class or another callable, not {type(create_connection).__name__}"
-        )
-
-    if sock is not None:
-        arguments.unsupported("sock", "connect makes its own socket to the URI's host and port")
-    if ssl is not None:
-        arguments.unsupported("ssl", "without it, wss:// uses secure defaults and honours SSL_CERT_FILE")
-    if factories:
-        arguments.unsupported("extensions", "leave it out")
-    if isinstance(proxy, str):
-        arguments.unsupported("proxy", "connections are direct; leave it out or pass None")
-    if proxy_ssl is not None:
-        arguments.unsupported("proxy_ssl", "connections are direct; leave it out")
-    if proxy_server_hostname is not None:
-        arguments.unsupported("proxy_server_hostname", "connections are direct; leave it out")
-    if logger is not None:
-        arguments.unsupported("logger", "leave it out")
-    if create_connection is not None:
-        arguments.unsupported("create_connection", "connect makes a ClientConnection")
-    for name in kwargs:
-        arguments.unsupported(name, "connect goes to the URI's host and port within open_timeout")
-
-    if "User-Agent" in headers:
-        user_agent_header = None
-    handle = _openline.connect(
-        uri,
-        path=path,
-        server_hostname=server_hostname,
-        origin=origin,
-        subprotocols=subprotocol_list,
-        headers=list(headers.raw_items()),
-        user_agent=user_agent_header,
-        open_timeout=open_seconds,
-        ping_interval=interval,
-        ping_timeout=pong_seconds,
-        close_timeout=close_seconds,
-        max_size=max_message,
-        max_fragment_size=max_fragment,
-        max_queue_high=queue_high,
-        max_queue_low=queue_low,
-    )
-    return ClientConnection(handle)
+    parameters = locals()  # which are the parameters at this point
+    return Opener("connect", None, parameters.pop("uri"), **parameters.pop("kwargs"), **parameters).open()
 
 
 def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> ClientConnection:
@@ -239,28 +166,201 @@ def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs:
         FileNotFoundError: there is no such socket; it is also a `ConnectError`.
         Exception: all that `connect` raises.
     """
-    if uri is not None and not isinstance(uri, str):
-        raise TypeError(f"uri must be str or None, not {type(uri).__name__}")
-    if path is not None:
-        path = arguments.socket_path("path", path)
-    if uri is not None and (uri_path := arguments.unix_uri_path(uri)) is not None:
-        if path is not None:
-            raise ValueError("the socket's path is given twice, as path and as a unix:// URI; leave one out")
-        path, uri = uri_path, None
-    if kwargs.get("sock") is not None:
-        if path is not None:
-            raise ValueError("path and sock are both given; leave one out")
-    elif path is None:
-        raise ValueError("the socket's path is missing; pass path, or a unix:///path/to.sock URI")
-    if uri is None:
-        uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
+    path, uri = unix_target(path, uri, kwargs.get("sock"), kwargs.get("ssl"))
+    return Opener("unix_connect", path, uri, **kwargs).open()
 
-    try:
-        return connect(uri, _path=path, **kwargs)
-    except ConnectError as error:
-        if path is not None and error.filename is None:
-            error.filename = path
-        raise
+
+class reconnect:
+    """Connects to the WebSocket server at `uri` again and again: an iterator of connections without end.
+
+    Example:
+        for websocket in reconnect("ws://localhost:8765"):
+            websocket.send("subscribe")
+            for message in websocket:  # until the connection is lost
+                print(message)
+            break  # or go on with the next connection
+
+    When connecting fails for a reason that may pass, that is logged at INFO, and tried again after a while;
+    any other exception is raised. Each connection is closed at the end of its turn of the loop.
+
+    As a context manager it connects once, as `connect` does:
+
+        with reconnect("ws://localhost:8765") as websocket:
+            websocket.send("hello")
+
+    Args:
+        uri: as for `connect`, as are all arguments that are not below. `sock` is refused: a socket can be
+            connected only once.
+        process_exception: called with the exception when connecting fails; returns None to try again, or an
+            exception to be raised. Default: `openline.client.process_exception`, which tries again after
+            errors of the network, time-outs and the server's 500, 502, 503 and 504.
+        reconnect_delays: called, without arguments, for a generator of the seconds to wait before each
+            further attempt, anew after each connection that opened. When it ends, the exception is raised.
+            Default: `openline.client.backoff`: up to 5 seconds by chance, 3.1 seconds, and 1.618 times more
+            each time, up to 90.
+
+    Raises:
+        Exception: those of `connect`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        # TCP and TLS
+        sock: None = None,
+        ssl: ssl_module.SSLContext | None = None,
+        server_hostname: str | None = None,
+        # WebSocket
+        origin: str | None = None,
+        extensions: Sequence[Any] | None = None,
+        subprotocols: Sequence[str] | None = None,
+        compression: str | None = "deflate",
+        # HTTP
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = USER_AGENT,
+        proxy: str | Literal[True] | None = True,
+        proxy_ssl: ssl_module.SSLContext | None = None,
+        proxy_server_hostname: str | None = None,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
+        # Times
+        open_timeout: float | None = 10,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        reconnect_delays: Callable[[], Iterator[float]] = backoff,
+        # Limits
+        max_size: int | None | tuple[int | None, int | None] = 2**20,
+        max_queue: int | None | tuple[int | None, int | None] = 16,
+        # Logging
+        logger: LoggerLike | None = None,
+        # What makes the connection
+        create_connection: type[ClientConnection] | Callable[..., ClientConnection] | None = None,
+        # For socket.create_connection
+        **kwargs: Any,
+    ) -> None:
+        parameters = locals()  # which are the parameters at this point
+        del parameters["self"]
+        self._prepare("reconnect", None, parameters.pop("uri"), **parameters.pop("kwargs"), **parameters)
+
+    def _prepare(
+        self,
+        function: str,
+        path: str | bytes | None,
+        uri: str,
+        /,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
+        reconnect_delays: Callable[[], Iterator[float]] = backoff,
+        **kwargs: Any,
+    ) -> None:
+        for name, value in [("process_exception", process_exception), ("reconnect_delays", reconnect_delays)]:
+            if not callable(value):
+                raise TypeError(f"{name} must be callable, not {type(value).__name__}")
+        if kwargs.get("sock") is not None:
+            raise ValueError(f"{function}() makes new sockets, and sock would serve once; use connect()")
+        self._opener = Opener(function, path, uri, **kwargs)
+        self._process_exception = process_exception
+        self._reconnect_delays = reconnect_delays
+        self._entered: ClientConnection | None = None
+
+    def __enter__(self) -> ClientConnection:
+        if self._entered is not None:
+            raise RuntimeError("this context has been entered already; use one reconnect() for each")
+        self._entered = self._opener.open()
+        return self._entered.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            entered.__exit__(exc_type, exc_value, traceback)
+
+    def __iter__(self) -> Generator[ClientConnection]:
+        while True:
+            connection = self._open_in_the_end()
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def _open_in_the_end(self) -> ClientConnection:
+        """Open a connection, after as many attempts as it takes."""
+        import logging
+        import time
+
+        delays: Iterator[float] | None = None
+        while True:
+            try:
+                return self._opener.open()
+            except Exception as error:
+                try:
+                    fatal = self._process_exception(error)
+                except Exception as raised:  # what "return an exception" is often taken for
+                    fatal = raised
+                if fatal is error:
+                    raise
+                if fatal is not None:
+                    raise fatal from error
+                if delays is None:
+                    delays = iter(self._reconnect_delays())
+                delay = next(delays, None)
+                if delay is None:
+                    raise
+                logging.getLogger("openline.client").info(
+                    "connect failed; reconnecting in %.1f seconds: %s: %s", delay, type(error).__name__, error
+                )
+            time.sleep(delay)
+
+
+def unix_reconnect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> reconnect:
+    """Connect to a WebSocket server that listens on a Unix socket, again and again, as `reconnect` does.
+
+    Example:
+        for websocket in unix_reconnect("/run/app.sock"):
+            websocket.send("subscribe")
+            for message in websocket:
+                print(message)
+            break
+
+    Args:
+        path: as for `unix_connect`.
+        uri: as for `unix_connect`.
+        **kwargs: as `reconnect`.
+
+    Raises:
+        ValueError: both `path` and a `unix://` URI are given, or neither of them.
+    """
+    path, uri = unix_target(path, uri, kwargs.get("sock"), kwargs.get("ssl"))
+    made = reconnect.__new__(reconnect)
+    made._prepare("unix_reconnect", path, uri, **kwargs)
+    return made
+
+
+class Timings(NamedTuple):
+    """How long each step of opening a connection took, in seconds; None for a step that was not needed.
+
+    Where redirects were followed, a step's time is that of all its turns.
+
+    >>> timings = Timings(dns=None, tcp=0.02, proxy=None, tls=0.03, http=0.01)
+    >>> round(sum(filter(None, timings)), 2)
+    0.06
+    """
+
+    dns: float | None
+    """Resolving names: the server's, or the proxy's."""
+    tcp: float | None
+    """Connecting the socket, TCP or Unix."""
+    proxy: float | None
+    """Having the proxy connect to the server, with TLS to the proxy if it has that."""
+    tls: float | None
+    """The TLS handshake with the server."""
+    http: float | None
+    """The opening handshake: request and response."""
 
 
 class ClientConnection(_openline.Connection):
@@ -315,6 +415,11 @@ class ClientConnection(_openline.Connection):
         return made
 
     @property
+    def timings(self) -> Timings:
+        """How long each step of opening the connection took."""
+        return Timings._make(self.opening_times)
+
+    @property
     def state(self) -> State:
         """Where the connection is in its life. To learn of its end, rather handle `ConnectionClosed`."""
         return State(self.state_number)
@@ -347,11 +452,3 @@ class ClientConnection(_openline.Connection):
             warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
         finally:
             self.abandon()
-
-
-def _is_extension_factory(value: Any) -> bool:
-    return hasattr(value, "get_request_params") and hasattr(value, "process_response_params")
-
-
-# What socket.create_connection takes, with `address`, which it takes first.
-_SOCKET_KEYWORDS = frozenset({"address", "all_errors", "source_address", "timeout"})

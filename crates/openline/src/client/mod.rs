@@ -1,26 +1,29 @@
 //! Opening connections: [`connect`] and the builder behind it.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+mod open;
+
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientOpen, ClientProgress};
+use openline_proto::Uri;
 use openline_proto::http::Headers;
-use openline_proto::{Role, Uri};
+use openline_proto::proxy::ProxyUri;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 
-use crate::connection::{Connection, Established};
-use crate::deadline::Deadline;
-use crate::dial;
-use crate::driver::Driver;
-use crate::error::{Error, Result, TlsError, Waiting};
-use crate::keys;
+use crate::connection::Connection;
+use crate::dial::Dialing;
+use crate::error::{Error, Result};
 use crate::line::Settings;
-use crate::transport::{Interest, Socket, Tls, Transport};
-use crate::trust;
+use crate::proxy::Choice;
+use crate::reconnect::Reconnect;
+use crate::transport::{Secure, Stream};
+use crate::trust::Rustls;
+
+use open::Start;
+
+pub(crate) use open::no_driver;
 
 /// Connects to a `ws://` or `wss://` URI with the defaults of [`Client`].
 ///
@@ -67,8 +70,14 @@ pub struct Client {
     subprotocols: Vec<String>,
     headers: Headers,
     user_agent: Option<String>,
-    tls: Option<Arc<ClientConfig>>,
+    tls: Arc<dyn Secure>,
     server_hostname: Option<String>,
+    proxy: Choice,
+    proxy_tls: Arc<dyn Secure>,
+    proxy_server_hostname: Option<String>,
+    address: Option<(String, u16)>,
+    dialing: Dialing,
+    max_redirects: usize,
     open_timeout: Option<Duration>,
     settings: Settings,
 }
@@ -80,8 +89,14 @@ impl Default for Client {
             subprotocols: Vec::new(),
             headers: Headers::new(),
             user_agent: Some(USER_AGENT.to_owned()),
-            tls: None,
+            tls: Arc::new(Rustls::default()),
             server_hostname: None,
+            proxy: Choice::Environment,
+            proxy_tls: Arc::new(Rustls::default()),
+            proxy_server_hostname: None,
+            address: None,
+            dialing: Dialing::default(),
+            max_redirects: 10,
             open_timeout: Some(Duration::from_secs(10)),
             settings: Settings::default(),
         }
@@ -197,8 +212,22 @@ impl Client {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn tls(mut self, config: Arc<ClientConfig>) -> Client {
-        self.tls = Some(config);
+    pub fn tls(self, config: Arc<ClientConfig>) -> Client {
+        self.tls_by(Arc::new(Rustls(Some(config))))
+    }
+
+    /// Another TLS than rustls for `wss://`; see the example of [`Secure`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use openline::transport::Secure;
+    /// fn client(tls: impl Secure + 'static) -> openline::Client {
+    ///     openline::Client::new().tls_by(Arc::new(tls))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn tls_by(mut self, tls: Arc<dyn Secure>) -> Client {
+        self.tls = tls;
         self
     }
 
@@ -231,7 +260,206 @@ impl Client {
         self
     }
 
-    /// The time for opening a connection: name resolution, TCP, TLS and handshake together. Default:
+    /// The proxy to connect through: `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`, with
+    /// user name and password if it wants them. With `socks4` and `socks5` the host's name is resolved
+    /// here, with the others by the proxy. Default: what the environment says, by the rules of Python's
+    /// `urllib.request`: `wss_proxy`, `socks_proxy` or `https_proxy` for `wss://`, `ws_proxy`,
+    /// `socks_proxy`, `https_proxy` or `http_proxy` for `ws://`, in lower or upper case, unless
+    /// `no_proxy` names the host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidProxy`].
+    ///
+    /// ```
+    /// use openline::{Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// let client = Client::new().proxy("socks5h://user:secret@localhost:1080")?;
+    /// assert!(matches!(Client::new().proxy("ftp://localhost"), Err(Error::InvalidProxy(_))));
+    /// # drop(client);
+    /// # Ok(()) }
+    /// ```
+    pub fn proxy(mut self, url: &str) -> Result<Client> {
+        self.proxy = Choice::Fixed(ProxyUri::parse(url)?);
+        Ok(self)
+    }
+
+    /// Connects directly, whatever the environment says of proxies.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = openline::Client::new().no_proxy().connect(server.uri())?;
+    /// assert_eq!(line.timings().proxy, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn no_proxy(mut self) -> Client {
+        self.proxy = Choice::Direct;
+        self
+    }
+
+    /// Has `choose` decide on the proxy for each URI, also for those of redirects; `None` is a direct
+    /// connection.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// use openline::proxy::ProxyUri;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let client = Client::new().proxy_by(|uri| match uri.host() {
+    ///     "127.0.0.1" | "localhost" => Ok(None),
+    ///     _ => Ok(Some(ProxyUri::parse("http://proxy.example:3128")?)),
+    /// });
+    /// assert_eq!(client.connect(server.uri())?.timings().proxy, None);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn proxy_by(
+        mut self,
+        choose: impl Fn(&Uri) -> Result<Option<ProxyUri>> + Send + Sync + 'static,
+    ) -> Client {
+        self.proxy = Choice::By(Arc::new(choose));
+        self
+    }
+
+    /// The configuration of TLS to an `https` proxy, as [`tls`](Client::tls) is for the server.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use openline::{Client, rustls};
+    /// # fn main() -> openline::Result<()> {
+    /// let mut roots = rustls::RootCertStore::empty(); // with the CA of the proxy
+    /// # let config = rustls::ClientConfig::builder();
+    /// let config = config.with_root_certificates(roots).with_no_client_auth();
+    /// let client = Client::new().proxy("https://proxy.example")?.proxy_tls(Arc::new(config));
+    /// # drop(client);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn proxy_tls(self, config: Arc<ClientConfig>) -> Client {
+        self.proxy_tls_by(Arc::new(Rustls(Some(config))))
+    }
+
+    /// Another TLS than rustls to an `https` proxy; see the example of [`Secure`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use openline::transport::Secure;
+    /// fn client(tls: impl Secure + 'static) -> openline::Result<openline::Client> {
+    ///     let client = openline::Client::new().proxy("https://proxy.example")?;
+    ///     Ok(client.proxy_tls_by(Arc::new(tls)))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn proxy_tls_by(mut self, tls: Arc<dyn Secure>) -> Client {
+        self.proxy_tls = tls;
+        self
+    }
+
+    /// The name for SNI and for the check of the certificate of an `https` proxy. Default: the host
+    /// of the proxy's URL.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// let client = openline::Client::new()
+    ///     .proxy("https://192.0.2.1:3129")?
+    ///     .proxy_server_hostname("proxy.example");
+    /// # drop(client);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn proxy_server_hostname(mut self, name: impl Into<String>) -> Client {
+        self.proxy_server_hostname = Some(name.into());
+        self
+    }
+
+    /// Connects to this host and port in place of the URI's, which is still what the request and TLS
+    /// name. Redirects to another origin are refused then.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let openline::Address::Tcp(address) = server.address() else { panic!("not TCP") };
+    /// # let port = address.port();
+    /// let line = Client::new().address("127.0.0.1", port).connect("ws://staging.example/feed")?;
+    /// assert_eq!(line.request().headers.get("Host"), Some("staging.example"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn address(mut self, host: impl Into<String>, port: u16) -> Client {
+        self.address = Some((host.into(), port));
+        self
+    }
+
+    /// Binds the socket to this address first, whose port may be 0. To be called once for each family,
+    /// IPv4 and IPv6, that may be used; addresses of others are not tried then.
+    ///
+    /// ```
+    /// use openline::{Address, Client};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().local_address("127.0.0.2:0".parse()?).connect(server.uri())?;
+    /// let Address::Tcp(local) = line.local_address() else { panic!("not TCP") };
+    /// assert_eq!(local.ip().to_string(), "127.0.0.2");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn local_address(mut self, address: SocketAddr) -> Client {
+        self.dialing.local_addresses.push(address);
+        self
+    }
+
+    /// The time for connecting TCP, within [`open_timeout`](Client::open_timeout). Default: `None`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// Client::new().connect_timeout(Duration::from_secs(1)).connect(server.uri())?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Client {
+        self.dialing.connect_timeout = timeout.into();
+        self
+    }
+
+    /// How many redirects to follow: status 300 to 303, 307 and 308 with a `Location` (RFC 9110
+    /// §15.4). Default: 10. Never from `wss://` to `ws://`; to another origin without `Authorization`,
+    /// `Cookie` and `Proxy-Authorization`; not over a given stream.
+    ///
+    /// ```
+    /// use openline::http::Response;
+    /// use openline::handshake::HandshakeError;
+    /// use openline::{Client, Error, Server};
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?
+    ///     .on_request(|request| match request.path.as_str() {
+    ///         "/old" => {
+    ///             let mut response = Response::new(301, "");
+    ///             response.headers.append("Location", "/new").ok()?;
+    ///             Some(response)
+    ///         }
+    ///         _ => None,
+    ///     })
+    ///     .serve(|_line| {})?;
+    /// let uri = format!("ws://{}/old", server.address());
+    /// assert_eq!(Client::new().connect(&uri)?.request().path, "/new");
+    /// let outcome = Client::new().max_redirects(0).connect(&uri);
+    /// assert!(matches!(outcome, Err(Error::Handshake(HandshakeError::SecurityError(_)))));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn max_redirects(mut self, redirects: usize) -> Client {
+        self.max_redirects = redirects;
+        self
+    }
+
+    /// The time for opening a connection: name resolution, TCP, proxy, TLS, handshake and redirects
+    /// together. Default:
     /// 10 seconds; `None`: no limit.
     ///
     /// ```
@@ -451,12 +679,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn connect_unless(&self, uri: &str, give_up: &dyn Fn() -> bool) -> Result<Connection> {
-        self.check()?;
-        let uri = Uri::parse(uri)?;
-        let deadline = Deadline::from(self.open_timeout);
-        let handshake = self.handshake(&uri)?;
-        let socket = dial::tcp(uri.host(), uri.port(), deadline, give_up)?;
-        self.open(&uri, handshake, socket, None, deadline, give_up)
+        self.open(Start::Network, uri, give_up)
     }
 
     /// Connects over the Unix socket at `path`; `uri` is what the request says, such as
@@ -501,13 +724,87 @@ impl Client {
         uri: &str,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Connection> {
-        self.check()?;
-        let uri = Uri::parse(uri)?;
-        let deadline = Deadline::from(self.open_timeout);
-        let handshake = self.handshake(&uri)?;
-        let path = path.as_ref().to_owned();
-        let socket = dial::unix(&path, deadline, give_up)?;
-        self.open(&uri, handshake, socket, Some(path), deadline, give_up)
+        self.open(Start::Unix(path.as_ref()), uri, give_up)
+    }
+
+    /// Connects over a stream that is connected already: a socket, or any other blocking stream; see
+    /// [`Stream`]. `uri` is what the request says; a `wss://` URI has TLS made over the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Client::connect). The stream is closed then.
+    ///
+    /// ```
+    /// use std::net::TcpStream;
+    /// use openline::Client;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let socket = TcpStream::connect(server.address().to_string())?;
+    /// let line = Client::new().connect_over(socket, "ws://localhost/")?;
+    /// line.send("hello")?;
+    /// assert_eq!(line.recv()?, "hello".into());
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_over(&self, stream: impl Into<Stream>, uri: &str) -> Result<Connection> {
+        self.connect_over_unless(stream, uri, &|| false)
+    }
+
+    /// Like [`connect_over`](Client::connect_over), with the `give_up` of
+    /// [`connect_unless`](Client::connect_unless).
+    ///
+    /// # Errors
+    ///
+    /// As [`connect_unless`](Client::connect_unless).
+    ///
+    /// ```
+    /// use std::net::TcpStream;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let socket = TcpStream::connect(server.address().to_string())?;
+    /// let client = openline::Client::new();
+    /// let line = client.connect_over_unless(socket, "ws://localhost/", &|| false)?;
+    /// assert_eq!(line.response().status_code, 101);
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_over_unless(
+        &self,
+        stream: impl Into<Stream>,
+        uri: &str,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Connection> {
+        self.open(Start::Stream(stream.into()), uri, give_up)
+    }
+
+    /// An iterator of connections: a new one after each loss, with growing pauses between attempts
+    /// that fail; see [`Reconnect`].
+    ///
+    /// ```no_run
+    /// # fn main() -> openline::Result<()> {
+    /// for line in openline::Client::new().reconnect("wss://example.com/feed") {
+    ///     let line = line?; // what trying again cannot mend ends the loop
+    ///     for message in line.iter() {
+    ///         println!("{message:?}");
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn reconnect(&self, uri: impl Into<String>) -> Reconnect {
+        Reconnect::new(self.clone(), None, uri.into())
+    }
+
+    /// Like [`reconnect`](Client::reconnect), over the Unix socket at `path`.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let name = format!("openline-again-{}.sock", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// # let server = openline::testing::EchoServer::options().start_unix(&path)?;
+    /// let mut lines = openline::Client::new().reconnect_unix(&path, "ws://localhost/");
+    /// assert!(lines.next().is_some_and(|line| line.is_ok()));
+    /// # Ok(()) }
+    /// ```
+    pub fn reconnect_unix(&self, path: impl AsRef<Path>, uri: impl Into<String>) -> Reconnect {
+        Reconnect::new(self.clone(), Some(path.as_ref().to_owned()), uri.into())
     }
 
     /// Refuses settings that contradict each other, before anything is opened.
@@ -526,135 +823,7 @@ impl Client {
         }
         Ok(())
     }
-
-    fn handshake(&self, uri: &Uri) -> Result<ClientHandshake> {
-        let mut offer = ClientOffer::default();
-        offer.origin = self.origin.clone();
-        offer.subprotocols = self.subprotocols.clone();
-        offer.additional_headers = self.headers.clone();
-        offer.user_agent = self.user_agent.clone();
-        Ok(ClientHandshake::new(uri, offer, keys::random())?)
-    }
-
-    fn open(
-        &self,
-        uri: &Uri,
-        handshake: ClientHandshake,
-        socket: OwnedFd,
-        path: Option<PathBuf>,
-        deadline: Deadline,
-        give_up: &dyn Fn() -> bool,
-    ) -> Result<Connection> {
-        let addresses = crate::address::of(&socket, path.as_deref());
-        let socket = Socket::new(socket);
-        let transport: Arc<dyn Transport> = match uri.is_secure() {
-            false => Arc::new(socket),
-            true => Arc::new(self.secure(uri, socket, deadline, give_up)?),
-        };
-        let open = shake_hands(&*transport, handshake, deadline, give_up)?;
-        let driver = Driver::shared().map_err(no_driver)?;
-        let established = Established {
-            addresses,
-            request: open.request,
-            response: open.response,
-            subprotocol: open.subprotocol,
-        };
-        let settings = self.settings.clone();
-        Ok(Connection::new(transport, Role::Client, settings, &open.leftover, driver, established))
-    }
-
-    fn secure(
-        &self,
-        uri: &Uri,
-        socket: Socket,
-        deadline: Deadline,
-        give_up: &dyn Fn() -> bool,
-    ) -> Result<Tls> {
-        let host = self.server_hostname.as_deref().unwrap_or(uri.host());
-        let fail = |error| Error::Tls(TlsError { host: host.to_owned(), error });
-        let fail_tls =
-            |error: rustls::Error| fail(io::Error::new(io::ErrorKind::InvalidData, error));
-        let config = match &self.tls {
-            Some(config) => config.clone(),
-            None => trust::client_config().map_err(fail_tls)?,
-        };
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            Error::Argument(format!(
-                "server_hostname {host:?} is neither a DNS name nor an address"
-            ))
-        })?;
-        let session = rustls::ClientConnection::new(config, name).map_err(fail_tls)?;
-        let tls = Tls::new(socket, session.into());
-        loop {
-            match tls.handshake(deadline) {
-                Ok(()) => return Ok(tls),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    dial::check(deadline, give_up)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(timed_out()),
-                Err(error) => return Err(fail(error)),
-            }
-        }
-    }
-}
-
-/// Sends the request and reads the response.
-fn shake_hands(
-    transport: &dyn Transport,
-    mut handshake: ClientHandshake,
-    deadline: Deadline,
-    give_up: &dyn Fn() -> bool,
-) -> Result<ClientOpen> {
-    let mut request = Vec::new();
-    handshake.encode_request(&mut request);
-    let mut sent = 0;
-    let mut buffer = vec![0; RESPONSE_READ_LEN];
-    loop {
-        let outcome = if sent < request.len() {
-            transport.try_write(&request[sent..]).map(|len| sent += len)
-        } else {
-            transport.try_flush()
-        };
-        // A server may refuse, and close, before it has read the request.
-        let interest = match outcome {
-            Ok(()) if sent < request.len() => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Interest::ReadOrWrite,
-            _ => Interest::Read,
-        };
-        match transport.try_read(&mut buffer) {
-            Ok(0) => return Err(handshake.receive_eof().into()),
-            Ok(len) => match handshake.receive(&buffer[..len])? {
-                ClientProgress::Open(open) => return Ok(open),
-                ClientProgress::Pending(pending) => handshake = pending,
-            },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match transport.wait(interest, deadline) {
-                    Ok(ready) if ready.is_none() => return Err(timed_out()),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                        dial::check(deadline, give_up)?;
-                    }
-                    Err(_) => return Err(handshake.receive_eof().into()),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(handshake.receive_eof().into()),
-        }
-        // A peer that dribbles does not get more time.
-        dial::check(deadline, &|| false)?;
-    }
-}
-
-pub(crate) fn timed_out() -> Error {
-    Error::Timeout { during: Waiting::Connect, committed: false }
-}
-
-pub(crate) fn no_driver(error: io::Error) -> Error {
-    Error::System { action: "start the driver's thread".to_owned(), error }
 }
 
 /// The `User-Agent` of this crate.
 const USER_AGENT: &str = concat!("openline/", env!("CARGO_PKG_VERSION"));
-
-/// Read at once during the handshake; a response has some 200 bytes.
-const RESPONSE_READ_LEN: usize = 4096;

@@ -446,7 +446,7 @@ impl Driver {
         match drained {
             Drained::Empty => Next::Watch,
             Drained::Full => Next::Look,
-            Drained::More => Next::Again,
+            Drained::Interrupted | Drained::More => Next::Again,
             Drained::Ended => Next::Forget,
         }
     }

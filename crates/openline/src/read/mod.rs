@@ -29,6 +29,8 @@ pub(crate) enum Drained {
     Full,
     /// The stream is over.
     Ended,
+    /// A signal handler ran.
+    Interrupted,
     /// There is more; others get their turn first.
     More,
 }
@@ -180,7 +182,9 @@ impl Line {
             match self.read_once(half, |buffer| transport.try_read(buffer)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Drained::Interrupted;
+                }
                 Err(error) => self.end_read(half, Some(error)),
             }
         }

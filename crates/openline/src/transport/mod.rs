@@ -1,23 +1,86 @@
-//! What carries the bytes: one trait, and its implementations for sockets and for TLS over them.
+//! What carries the bytes of a connection, as one trait: sockets, TLS over any of them, and what a
+//! program brings itself, for [`Client::connect_over`](crate::Client::connect_over).
 //!
 //! A transport is shared: one thread may read while another writes and a third shuts it down. It
 //! keeps no lock while it waits.
 
 mod socket;
+mod stream;
 mod tls;
 
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use crate::deadline::Deadline;
+use crate::error::Result;
+
+pub use crate::opening::Opening;
+pub use stream::Stream;
 
 pub(crate) use socket::{Socket, poll_until};
+pub(crate) use stream::Carried;
 pub(crate) use tls::Tls;
 
-/// A stream of bytes both ways.
-pub(crate) trait Transport: fmt::Debug + Send + Sync {
+/// A stream of bytes both ways, used by several threads at once.
+///
+/// A transport of one's own can carry a connection over anything. This one counts what it sends:
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use std::os::fd::{AsFd, BorrowedFd};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// use openline::transport::{Interest, Readiness, Stream, Transport};
+/// use openline::{Client, Deadline};
+///
+/// #[derive(Debug)]
+/// struct Counted {
+///     socket: TcpStream, // non-blocking
+///     sent: Arc<AtomicUsize>,
+/// }
+///
+/// impl Transport for Counted {
+///     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+///         (&self.socket).read(buffer)
+///     }
+///
+///     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         let len = (&self.socket).write(bytes)?;
+///         self.sent.fetch_add(len, Ordering::Relaxed);
+///         Ok(len)
+///     }
+///
+///     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
+///         openline::transport::wait_for(self.socket.as_fd(), interest, deadline)
+///     }
+///
+///     fn shutdown(&self, how: Shutdown) {
+///         let _ = self.socket.shutdown(how); // the peer may have gone already
+///     }
+///
+///     fn source(&self) -> Option<BorrowedFd<'_>> {
+///         Some(self.socket.as_fd())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// let socket = TcpStream::connect(server.address().to_string())?;
+/// socket.set_nonblocking(true)?;
+/// let sent = Arc::new(AtomicUsize::new(0));
+/// let stream = Stream::from_transport(Counted { socket, sent: sent.clone() });
+/// let line = Client::new().connect_over(stream, "ws://localhost/")?;
+/// let before = sent.load(Ordering::Relaxed); // the request
+/// line.send("hello")?;
+/// assert_eq!(sent.load(Ordering::Relaxed) - before, 2 + 4 + 5); // header, mask, payload
+/// # Ok(()) }
+/// ```
+pub trait Transport: fmt::Debug + Send + Sync {
     /// Reads what is there; 0 at the end of the stream.
     ///
     /// # Errors
@@ -30,66 +93,191 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// `Interrupted` when a signal handler ran.
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Interest::Read, Deadline::NEVER)?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
 
-    /// Writes as much as fits.
+    /// Writes as much as fits; also 0 may be returned where it makes no progress for now.
     ///
     /// # Errors
     ///
     /// `WouldBlock` when nothing does.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Passes on what `try_write` took and has not passed on yet.
+    /// Passes on what `try_write` took and has not passed on yet. Default: there is nothing.
     ///
     /// # Errors
     ///
     /// `WouldBlock` while some of it is left.
-    fn try_flush(&self) -> io::Result<()>;
+    fn try_flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 
-    /// Waits until there is something to read, or room to write.
+    /// Waits until there is something to read, or room to write; it may also return too early.
     ///
     /// # Errors
     ///
     /// `Interrupted` when a signal handler ran.
     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness>;
 
-    /// Ends one direction or both, for every thread; waiting calls return.
+    /// Ends one direction or both, for every thread: what waits for it returns.
     fn shutdown(&self, how: Shutdown);
 
-    /// Gives back what memory an idle connection does not need.
+    /// Gives back what memory an idle connection does not need. Default: there is none.
     fn release_buffers(&self) {}
 
-    /// The descriptor to watch for readiness, if there is one.
+    /// The descriptor that is ready to be read or written when this is. It must stay the same, and
+    /// open as long as this transport. `None` if there is no such descriptor: the driver then looks
+    /// every 50 ms at what nobody reads.
     fn source(&self) -> Option<BorrowedFd<'_>>;
+
+    /// The stream socket to which the bytes go as they are, for a library of TLS that wants to have one.
+    /// Default: there is none.
+    fn as_socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// Makes transports secure: TLS by another library than rustls, for
+/// [`Client::tls_by`](crate::Client::tls_by).
+///
+/// ```
+/// use std::sync::Arc;
+/// use openline::transport::{Opening, Secure, Transport};
+/// use openline::{Client, Result};
+///
+/// /// No security at all, for a `wss://` URI whose TLS a tunnel provides.
+/// #[derive(Debug)]
+/// struct Tunnelled;
+///
+/// impl Secure for Tunnelled {
+///     fn secure(
+///         &self,
+///         transport: Arc<dyn Transport>,
+///         server_name: &str,
+///         opening: &Opening<'_>,
+///     ) -> Result<Arc<dyn Transport>> {
+///         assert_eq!(server_name, "localhost");
+///         opening.check()?; // before each step that may take a while
+///         Ok(transport)
+///     }
+/// }
+///
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// # let port = server.address().to_string();
+/// # let port = port.rsplit(':').next().unwrap_or("");
+/// let line = Client::new()
+///     .tls_by(Arc::new(Tunnelled))
+///     .connect(&format!("wss://localhost:{port}/"))?;
+/// assert_eq!(line.response().status_code, 101);
+/// # Ok(()) }
+/// ```
+pub trait Secure: fmt::Debug + Send + Sync {
+    /// Shakes hands over a transport with the server of this name, which is to be verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls), made by [`TlsError::new`](crate::TlsError::new); what
+    /// [`Opening::wait`] and [`Opening::check`] fail with.
+    fn secure(
+        &self,
+        transport: Arc<dyn Transport>,
+        server_name: &str,
+        opening: &Opening<'_>,
+    ) -> Result<Arc<dyn Transport>>;
 }
 
 /// What to wait for.
+///
+/// ```
+/// use openline::transport::Interest;
+/// assert!(Interest::ReadOrWrite.reads() && !Interest::Write.reads());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interest {
+pub enum Interest {
+    /// Something to read, or the end of the stream.
     Read,
+    /// Room to write.
     Write,
+    /// Either.
     ReadOrWrite,
 }
 
 impl Interest {
-    pub(crate) fn reads(self) -> bool {
+    /// Whether something to read ends the wait.
+    ///
+    /// ```
+    /// assert!(openline::transport::Interest::Read.reads());
+    /// ```
+    pub fn reads(self) -> bool {
         self != Interest::Write
     }
 
-    pub(crate) fn writes(self) -> bool {
+    /// Whether room to write ends the wait.
+    ///
+    /// ```
+    /// assert!(!openline::transport::Interest::Read.writes());
+    /// ```
+    pub fn writes(self) -> bool {
         self != Interest::Read
     }
 }
 
 /// What a wait was ended by. Neither: the deadline.
+///
+/// ```
+/// use openline::transport::Readiness;
+/// assert!(Readiness { readable: false, writable: false }.is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Readiness {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
+pub struct Readiness {
+    /// There is something to read, or the end of the stream.
+    pub readable: bool,
+    /// There is room to write.
+    pub writable: bool,
 }
 
 impl Readiness {
-    pub(crate) fn is_none(self) -> bool {
+    /// Whether the deadline has come first.
+    ///
+    /// ```
+    /// use openline::transport::Readiness;
+    /// assert!(!Readiness { readable: true, writable: false }.is_none());
+    /// ```
+    pub fn is_none(self) -> bool {
         !self.readable && !self.writable
     }
+}
+
+/// Waits for a descriptor, for [`Transport::wait`] of a transport that has one.
+///
+/// # Errors
+///
+/// `Interrupted` when a signal handler ran.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use std::os::unix::net::UnixStream;
+/// use std::time::Duration;
+/// use openline::transport::{Interest, wait_for};
+/// # fn main() -> std::io::Result<()> {
+/// let (socket, _peer) = UnixStream::pair()?;
+/// let ready = wait_for(socket.as_fd(), Interest::ReadOrWrite, Duration::from_secs(1).into())?;
+/// assert!(ready.writable && !ready.readable);
+/// # Ok(()) }
+/// ```
+pub fn wait_for(
+    descriptor: BorrowedFd<'_>,
+    interest: Interest,
+    deadline: Deadline,
+) -> io::Result<Readiness> {
+    socket::wait_for(descriptor, interest, deadline)
 }

@@ -34,30 +34,23 @@ impl Transport for Socket {
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(buffer, RecvFlags::empty())
+        loop {
+            match self.receive(buffer, RecvFlags::empty()) {
+                // Who gave us the socket has another descriptor for it, and can change the mode.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Interest::Read, Deadline::NEVER)?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
     }
 
-    fn try_flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, interest.reads());
-        flags.set(PollFlags::OUT, interest.writes());
-        let mut fds = [PollFd::new(&self.0, flags)];
-        poll_until(&mut fds, deadline)?;
-        let ready = fds[0].revents();
-        // An error or a hang-up shows in the next read or write, whichever was asked for.
-        let failed = ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
-        Ok(Readiness {
-            readable: interest.reads() && (failed || ready.contains(PollFlags::IN)),
-            writable: interest.writes() && (failed || ready.contains(PollFlags::OUT)),
-        })
+        wait_for(self.0.as_fd(), interest, deadline)
     }
 
     fn shutdown(&self, how: Shutdown) {
@@ -73,6 +66,29 @@ impl Transport for Socket {
     fn source(&self) -> Option<BorrowedFd<'_>> {
         Some(self.0.as_fd())
     }
+
+    fn as_socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
+}
+
+pub(super) fn wait_for(
+    descriptor: BorrowedFd<'_>,
+    interest: Interest,
+    deadline: Deadline,
+) -> io::Result<Readiness> {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, interest.reads());
+    flags.set(PollFlags::OUT, interest.writes());
+    let mut fds = [PollFd::from_borrowed_fd(descriptor, flags)];
+    poll_until(&mut fds, deadline)?;
+    let ready = fds[0].revents();
+    // An error or a hang-up shows in the next read or write, whichever was asked for.
+    let failed = ready.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+    Ok(Readiness {
+        readable: interest.reads() && (failed || ready.contains(PollFlags::IN)),
+        writable: interest.writes() && (failed || ready.contains(PollFlags::OUT)),
+    })
 }
 
 /// `poll` with a deadline instead of a time-out, in nanoseconds and rounded up, never early.

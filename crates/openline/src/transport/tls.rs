@@ -1,26 +1,29 @@
-//! TLS over a socket, by rustls. The session is locked only for the cryptography; reading and writing
-//! the socket happens outside that lock, so that both directions run at once.
+//! TLS by rustls, over a socket or any other transport. The session is locked only for the
+//! cryptography; reading and writing below happens outside that lock, so that both directions run at
+//! once.
 //!
 //! Lock order: `outgoing → session` and `incoming → session`.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use rustls::Connection as Session;
 
-use super::{Interest, Readiness, Socket, Transport};
+use super::{Interest, Opening, Readiness, Transport};
 use crate::deadline::Deadline;
+use crate::error::{Error, Result, TlsError};
 use crate::sync::{Mutex, lock, try_lock};
 
-/// A TLS session over a socket.
+/// A TLS session over a transport.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    socket: Socket,
+    below: Arc<dyn Transport>,
     session: Mutex<Session>,
     /// Ciphertext that was read and not fed to the session. Used by whoever reads.
     incoming: Mutex<Ciphertext>,
-    /// Ciphertext that the session made and the socket has not taken.
+    /// Ciphertext that the session made and the transport below has not taken.
     outgoing: Mutex<Vec<u8>>,
 }
 
@@ -35,55 +38,65 @@ struct Ciphertext {
 }
 
 impl Tls {
-    pub(crate) fn new(socket: Socket, mut session: Session) -> Tls {
-        session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
-        Tls {
-            socket,
-            session: Mutex::new(session),
-            incoming: Mutex::default(),
-            outgoing: Mutex::default(),
-        }
-    }
-
-    /// Completes the TLS handshake.
+    /// Shakes hands with `host`, whose name is for errors only: the session knows whom to verify.
     ///
     /// # Errors
     ///
-    /// `TimedOut` at the deadline; `InvalidData` with the [`rustls::Error`] for faults of TLS;
-    /// `UnexpectedEof`; `Interrupted` when a signal handler ran, after which it can be called again.
-    pub(crate) fn handshake(&self, deadline: Deadline) -> io::Result<()> {
+    /// [`Error::Tls`], and those of [`Opening::check`].
+    pub(crate) fn open(
+        below: Arc<dyn Transport>,
+        mut session: Session,
+        host: &str,
+        opening: &Opening<'_>,
+    ) -> Result<Tls> {
+        session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
+        let tls = Tls {
+            below,
+            session: Mutex::new(session),
+            incoming: Mutex::default(),
+            outgoing: Mutex::default(),
+        };
+        loop {
+            match tls.handshake() {
+                Ok(None) => return Ok(tls),
+                Ok(Some(blocked)) => opening.wait(&*tls.below, blocked)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::Tls(TlsError::new(host, error))),
+            }
+            opening.check()?;
+        }
+    }
+
+    /// Goes on with the handshake; what it has to wait for, if it is not done.
+    fn handshake(&self) -> io::Result<Option<Interest>> {
         while lock(&self.session).is_handshaking() {
-            let blocked = match self.try_flush() {
-                Ok(()) => match self.fetch(Socket::try_read) {
+            match self.try_flush() {
+                Ok(()) => match self.fetch(TRY_READ) {
                     Ok(0) => {
                         // The peer may be done while our last flight is still to be sent.
                         if lock(&self.session).is_handshaking() {
                             return Err(io::ErrorKind::UnexpectedEof.into());
                         }
-                        break;
                     }
-                    Ok(_) => continue,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Interest::Read,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Some(Interest::Read));
+                    }
                     Err(error) => return Err(error),
                 },
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Interest::Write,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Some(Interest::Write));
+                }
                 Err(error) => return Err(error),
-            };
-            if self.socket.wait(blocked, deadline)?.is_none() {
-                return Err(io::ErrorKind::TimedOut.into());
             }
         }
         match self.try_flush() {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()), // What is left goes out with the first write.
+            _ => Ok(None), // What is left goes out with the first write.
         }
     }
 
-    fn read_with(
-        &self,
-        buffer: &mut [u8],
-        read: fn(&Socket, &mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    fn read_with(&self, buffer: &mut [u8], read: ReadBelow) -> io::Result<usize> {
         loop {
             match lock(&self.session).reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -96,7 +109,7 @@ impl Tls {
         }
     }
 
-    /// Whether a read would find something without the socket.
+    /// Whether a read would find something without the transport below.
     fn has_buffered(&self) -> bool {
         // Whoever reads now has it, and finds what is there.
         let Some(incoming) = try_lock(&self.incoming) else { return false };
@@ -111,9 +124,9 @@ impl Tls {
             .map_or(true, |state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
     }
 
-    /// Feeds the session with ciphertext, from the socket if none is left. The bytes fed; 0 at the
+    /// Feeds the session with ciphertext, from below if none is left. The bytes fed; 0 at the
     /// end of the stream, which the session is told.
-    fn fetch(&self, read: fn(&Socket, &mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+    fn fetch(&self, read: ReadBelow) -> io::Result<usize> {
         let mut incoming = lock(&self.incoming);
         let Ciphertext { bytes, start, end, fault } = &mut *incoming;
         if let Some(fault) = fault {
@@ -124,7 +137,7 @@ impl Tls {
                 bytes.resize(CIPHERTEXT_LEN, 0);
             }
             (*start, *end) = (0, 0);
-            *end = read(&self.socket, bytes)?;
+            *end = read(&*self.below, bytes)?;
         }
         let mut session = lock(&self.session);
         let fed = session.read_tls(&mut &bytes[*start..*end])?;
@@ -150,15 +163,15 @@ impl Tls {
 
 impl Transport for Tls {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_with(buffer, Socket::try_read)
+        self.read_with(buffer, TRY_READ)
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_with(buffer, Socket::read)
+        self.read_with(buffer, READ)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // Nothing is taken while the socket is behind: memory stays bounded by one buffer.
+        // Nothing is taken while the transport below is behind: memory stays bounded by one buffer.
         self.try_flush()?;
         let taken = lock(&self.session).writer().write(bytes)?;
         match self.try_flush() {
@@ -178,9 +191,9 @@ impl Transport for Tls {
         let mut sent = 0;
         let outcome = loop {
             if sent == outgoing.len() {
-                break Ok(());
+                break self.below.try_flush();
             }
-            match self.socket.try_write(&outgoing[sent..]) {
+            match self.below.try_write(&outgoing[sent..]) {
                 Ok(len) => sent += len,
                 Err(error) => break Err(error),
             }
@@ -196,7 +209,7 @@ impl Transport for Tls {
         if interest.reads() && self.has_buffered() {
             return Ok(Readiness { readable: true, writable: false });
         }
-        self.socket.wait(interest, deadline)
+        self.below.wait(interest, deadline)
     }
 
     fn shutdown(&self, how: Shutdown) {
@@ -205,10 +218,11 @@ impl Transport for Tls {
             // Best effort: the peer that reads no more does not get it.
             let _ = self.try_flush();
         }
-        self.socket.shutdown(how);
+        self.below.shutdown(how);
     }
 
     fn release_buffers(&self) {
+        self.below.release_buffers();
         let mut incoming = lock(&self.incoming);
         if incoming.start == incoming.end {
             *incoming = Ciphertext { fault: incoming.fault.take(), ..Ciphertext::default() };
@@ -216,9 +230,14 @@ impl Transport for Tls {
     }
 
     fn source(&self) -> Option<BorrowedFd<'_>> {
-        self.socket.source()
+        self.below.source()
     }
 }
+
+/// How the transport below is read.
+type ReadBelow = fn(&dyn Transport, &mut [u8]) -> io::Result<usize>;
+const READ: ReadBelow = |below, buffer| below.read(buffer);
+const TRY_READ: ReadBelow = |below, buffer| below.try_read(buffer);
 
 /// Plaintext that the session may hold; a piece of a message fits in.
 const PLAINTEXT_LIMIT: usize = 1 << 18;

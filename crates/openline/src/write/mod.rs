@@ -259,15 +259,17 @@ impl Line {
             match half.try_flush() {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.stop_if_interruptible()?;
+                }
                 Err(error) => return Err(Stop::Lost(error)),
             }
             // A peer that reads a little now and then must not outlast the deadline.
             if deadline.has_passed() {
                 return Err(Stop::Timeout);
             }
-            if turn.is_multiple_of(TURNS_PER_SIGNAL) && self.settings.interruptible {
-                return Err(Stop::Interrupted);
+            if turn.is_multiple_of(TURNS_PER_SIGNAL) {
+                self.stop_if_interruptible()?;
             }
             self.await_room(half, deadline)?;
         }
@@ -280,6 +282,7 @@ impl Line {
         let (interest, until) = match self.try_drain() {
             Some(Drained::Empty) => (Interest::ReadOrWrite, deadline),
             Some(Drained::More) => return Ok(()),
+            Some(Drained::Interrupted) => return self.stop_if_interruptible(),
             // Somebody else reads, or the queue is full: look again soon.
             None | Some(Drained::Full) => (Interest::Write, deadline.min(Deadline::from(SLICE))),
             Some(Drained::Ended) => return Err(Stop::Over),
@@ -288,13 +291,17 @@ impl Line {
             Ok(ready) if ready.is_none() && deadline.has_passed() => Err(Stop::Timeout),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                if self.settings.interruptible { Err(Stop::Interrupted) } else { Ok(()) }
+                self.stop_if_interruptible()
             }
             Err(error) => Err(Stop::Lost(error)),
         }
     }
 
     /// The error of a frame that did not go out whole; the right to write was let go.
+    fn stop_if_interruptible(&self) -> std::result::Result<(), Stop> {
+        if self.settings.interruptible { Err(Stop::Interrupted) } else { Ok(()) }
+    }
+
     fn explain(&self, stop: Stop, committed: bool, deadline: Deadline) -> Error {
         match stop {
             Stop::Interrupted => Error::Interrupted { committed },

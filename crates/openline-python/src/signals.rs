@@ -1,0 +1,44 @@
+//! Exceptions of signal handlers that ran in the middle of something that had to be brought to an end.
+
+use std::ffi::{c_int, c_void};
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
+
+/// Keeps the exception of a signal handler, to be raised as soon as may be: by [`check`], or, if the
+/// call in which it came has a result, before the next bytecode of the main thread.
+pub(crate) fn keep(py: Python<'_>, error: PyErr) {
+    let _ = py;
+    let earlier = KEPT.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+    // Of two of them the later one is raised, as from two handlers that run one after the other.
+    drop(earlier);
+    #[allow(unsafe_code, reason = "the only way to raise in the main thread")]
+    // SAFETY: we are attached, and `raise_kept` is a function that ignores its argument. If the queue is
+    // full, which makes it fail, the next `check` raises the exception.
+    unsafe {
+        ffi::Py_AddPendingCall(Some(raise_kept), std::ptr::null_mut());
+    }
+}
+
+/// Runs the handlers of signals that have come; the exception of one of them, or one that was kept.
+pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
+    take().map_or_else(|| py.check_signals(), Err)
+}
+
+fn take() -> Option<PyErr> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Called by the interpreter, in the main thread.
+extern "C" fn raise_kept(_: *mut c_void) -> c_int {
+    Python::attach(|py| match take() {
+        None => 0,
+        Some(error) => {
+            error.restore(py);
+            -1
+        }
+    })
+}

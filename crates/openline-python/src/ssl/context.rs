@@ -1,0 +1,151 @@
+//! The TLS handshake by an `ssl.SSLContext`.
+
+use std::io;
+use std::sync::Arc;
+
+use openline::transport::{Interest, Opening, Secure, Transport};
+use openline::{Error, TlsError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::gate;
+use super::transport::{PythonTls, Step, to_io};
+
+/// An `ssl.SSLContext`.
+#[derive(Debug)]
+pub(super) struct Context(Py<PyAny>);
+
+impl Context {
+    pub(super) fn new(context: &Bound<'_, PyAny>) -> Context {
+        Context(context.clone().unbind())
+    }
+
+    /// The object that speaks TLS over the transport below.
+    fn wrap(
+        &self,
+        py: Python<'_>,
+        below: Arc<dyn Transport>,
+        server_name: &str,
+    ) -> PyResult<PythonTls> {
+        let ssl = py.import("ssl")?;
+        let context = self.0.bind(py);
+        let options = PyDict::new(py);
+        options.set_item("server_hostname", server_name)?;
+        let sessions = Sessions::of(context, server_name)?;
+        if let Some(session) = sessions.recall(py)? {
+            options.set_item("session", session)?;
+        }
+        // Who gives the context a class for its sockets wants objects of it. It takes a socket, whose
+        // bytes go as they are: inside of another TLS there is none.
+        let class = context.getattr("sslsocket_class")?;
+        if !class.is(&ssl.getattr("SSLSocket")?)
+            && let Some(socket) = below.as_socket()
+        {
+            return over_socket(context, socket, &options);
+        }
+        let bio = ssl.getattr("MemoryBIO")?;
+        let (incoming, outgoing) = (bio.call0()?, bio.call0()?);
+        let object = context.call_method("wrap_bio", (&incoming, &outgoing), Some(&options))?;
+        let (incoming, outgoing) = (incoming.unbind(), outgoing.unbind());
+        Ok(PythonTls::over_memory(object.unbind(), incoming, outgoing, below, sessions))
+    }
+}
+
+fn over_socket(
+    context: &Bound<'_, PyAny>,
+    socket: std::os::fd::BorrowedFd<'_>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<PythonTls> {
+    use std::os::fd::AsRawFd;
+
+    let py = context.py();
+    let number = py.import("os")?.call_method1("dup", (socket.as_raw_fd(),))?;
+    let fileno = PyDict::new(py);
+    fileno.set_item("fileno", number)?;
+    let plain = py.import("socket")?.call_method("socket", (), Some(&fileno))?;
+    options.set_item("do_handshake_on_connect", false)?;
+    plain.call_method1("setblocking", (false,))?;
+    PythonTls::over_socket(&context.call_method("wrap_socket", (plain,), Some(options))?)
+}
+
+impl Secure for Context {
+    fn secure(
+        &self,
+        transport: Arc<dyn Transport>,
+        server_name: &str,
+        opening: &Opening<'_>,
+    ) -> openline::Result<Arc<dyn Transport>> {
+        let below = transport.clone();
+        let tls = attached(|py| self.wrap(py, below, server_name).map_err(other))?;
+        let mut is_over = false;
+        while !is_over {
+            let interest = attached(|py| {
+                let fail = |error| Error::Tls(TlsError::new(server_name, error));
+                let step = match tls.handshake(py) {
+                    Ok(step) => step.map_err(fail)?,
+                    Err(error) if is_tls_error(py, &error) => return Err(fail(to_io(py, error))),
+                    Err(error) => return Err(other(error)),
+                };
+                Ok(match step {
+                    Step::Done(()) => {
+                        is_over = true;
+                        None
+                    }
+                    Step::WantsRead if tls.fetch(py).map_err(fail)? => None,
+                    Step::WantsRead => Some(Interest::Read),
+                    Step::WantsWrite => Some(Interest::Write),
+                })
+            })?;
+            match interest {
+                Some(interest) => opening.wait(&*transport, interest)?,
+                None => opening.check()?,
+            }
+        }
+        Ok(Arc::new(tls))
+    }
+}
+
+/// Runs a step of the handshake, attached.
+fn attached<T>(step: impl FnOnce(Python<'_>) -> openline::Result<T>) -> openline::Result<T> {
+    gate::visit(step).unwrap_or_else(|| {
+        let error = io::Error::other("the interpreter is shutting down");
+        Err(Error::System { action: "use TLS of Python".to_owned(), error })
+    })
+}
+
+fn is_tls_error(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<pyo3::exceptions::PyOSError>(py)
+}
+
+/// An exception of Python code that is not about TLS.
+fn other(error: PyErr) -> Error {
+    Error::Other(error.into())
+}
+
+/// The TLS sessions of a context with one server, for the next connection to resume. They are kept in
+/// Python, as long as the context.
+pub(super) struct Sessions {
+    context: Py<PyAny>,
+    server_name: String,
+}
+
+impl Sessions {
+    fn of(context: &Bound<'_, PyAny>, server_name: &str) -> PyResult<Sessions> {
+        Ok(Sessions { context: context.clone().unbind(), server_name: server_name.to_owned() })
+    }
+
+    fn recall<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let arguments = (&self.context, &self.server_name);
+        let session = py.import("openline._sessions")?.call_method1("recall", arguments)?;
+        Ok(if session.is_none() { None } else { Some(session) })
+    }
+
+    /// Keeps the session that an object has now.
+    pub(super) fn remember(&self, py: Python<'_>, object: &Py<PyAny>) {
+        let arguments = (&self.context, &self.server_name, object);
+        // Without it the next handshake is a full one.
+        let _ = py
+            .import("openline._sessions")
+            .and_then(|sessions| sessions.call_method1("remember", arguments));
+    }
+}

@@ -1,0 +1,62 @@
+//! Entering the interpreter from threads that are not Python's, such as the engine's driver: only as
+//! long as the interpreter stands. A thread that is inside when it is torn down would be ended by it,
+//! in the middle of everything.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+static VISITORS: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs `visit` attached to the interpreter; `None` when that is being torn down.
+pub(super) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
+    let _visitor = Visitor::enter()?;
+    Python::try_attach(visit)
+}
+
+struct Visitor;
+
+impl Visitor {
+    fn enter() -> Option<Visitor> {
+        // Who closes looks at the visitors afterwards, so one of the two sees the other.
+        VISITORS.fetch_add(1, Ordering::SeqCst);
+        let visitor = Visitor;
+        (!IS_CLOSED.load(Ordering::SeqCst)).then_some(visitor)
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        VISITORS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Has the gate closed when the interpreter exits.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    #[pyfunction]
+    fn close_gate(py: Python<'_>) {
+        IS_CLOSED.store(true, Ordering::SeqCst);
+        let patience = Instant::now() + PATIENCE;
+        // Those inside never block for long, but may wait for the interpreter.
+        py.detach(|| {
+            while VISITORS.load(Ordering::SeqCst) > 0 && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    }
+
+    let close = wrap_pyfunction!(close_gate, module)?;
+    module.py().import("atexit")?.call_method("register", (close,), None::<&Bound<'_, PyDict>>)?;
+    Ok(())
+}
+
+/// In a forked child: those who were inside are not there any more.
+pub(crate) fn forget_visitors() {
+    VISITORS.store(0, Ordering::SeqCst);
+}
+
+/// A visitor that takes longer is stuck, and exiting must not be.
+const PATIENCE: Duration = Duration::from_secs(1);

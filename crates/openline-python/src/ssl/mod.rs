@@ -1,0 +1,40 @@
+//! TLS by Python's `ssl` module, for who passes an `ssl.SSLContext` or an `ssl.SSLSocket`: exactly the
+//! semantics of that context, as a transport of the engine.
+//!
+//! - [`context`]: the handshake by a context.
+//! - [`transport`]: reading and writing by the object that the handshake made.
+//! - [`gate`]: when threads may enter the interpreter for that.
+
+mod context;
+mod gate;
+mod transport;
+
+use std::sync::Arc;
+
+use openline::transport::{Secure, Stream};
+use pyo3::prelude::*;
+
+use context::Context;
+use transport::PythonTls;
+
+pub(crate) use gate::{forget_visitors, register};
+
+/// TLS by an `ssl.SSLContext`.
+pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
+    Arc::new(Context::new(context))
+}
+
+/// Whether a socket has TLS of its own.
+pub(crate) fn is_ssl_socket(sock: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // Whoever has an object of the class has imported the module.
+    let modules = sock.py().import("sys")?.getattr("modules")?;
+    match modules.call_method1("get", ("ssl",))? {
+        ssl if ssl.is_none() => Ok(false),
+        ssl => sock.is_instance(&ssl.getattr("SSLSocket")?),
+    }
+}
+
+/// A connected `ssl.SSLSocket` to be used by its methods.
+pub(crate) fn ssl_socket_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
+    Ok(Stream::from_transport(PythonTls::over_socket(sock)?))
+}

@@ -1,0 +1,72 @@
+"""Sockets that are none for the system: objects with `recv` and `sendall`, such as a tunnel of another library.
+
+Two threads copy between the object and one end of a socket pair, whose other end is the connection's. So
+every feature works, waiting with a time-out too, for a copy and a change of threads more each way.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import Any
+
+__all__ = ["bridge"]
+
+
+def bridge(stream: Any) -> socket.socket:
+    """Return a socket that leads to `stream`, an object with blocking `recv` and `sendall`.
+
+    `stream` is closed, if it has `close`, when the connection has ended.
+    """
+    if hasattr(stream, "settimeout"):
+        stream.settimeout(None)
+    ours, inner = socket.socketpair()
+    for copy in (_copy_in, _copy_out):
+        # A daemon, since nothing can stop a `recv` of a stream unknown to us when the program ends.
+        name = f"openline-bridge-{copy.__name__.removeprefix('_copy_')}"
+        threading.Thread(target=copy, args=(stream, inner), name=name, daemon=True).start()
+    return ours
+
+
+def _copy_in(stream: Any, inner: socket.socket) -> None:
+    try:
+        while data := stream.recv(_COPY_LEN):
+            inner.sendall(data)
+    except BrokenPipeError:
+        pass  # the connection has ended
+    except Exception as error:
+        _log(stream, error)
+    _shut_down(inner, socket.SHUT_WR)
+
+
+def _copy_out(stream: Any, inner: socket.socket) -> None:
+    try:
+        while data := inner.recv(_COPY_LEN):
+            stream.sendall(data)
+    except Exception as error:
+        _log(stream, error)
+        # Its reader must not wait for a peer that is lost.
+        _shut_down(inner, socket.SHUT_RDWR)
+    # The connection has ended: `shutdown` wakes the other thread where there is one to wake.
+    for method in ("shutdown", "close"):
+        if hasattr(stream, method):
+            try:
+                getattr(stream, method)(*([socket.SHUT_RDWR] if method == "shutdown" else []))
+            except Exception:
+                pass  # it is closed already, or cannot be shut down
+
+
+def _shut_down(inner: socket.socket, how: int) -> None:
+    try:
+        inner.shutdown(how)
+    except OSError:
+        pass  # the connection has ended
+
+
+def _log(stream: Any, error: Exception) -> None:
+    # To the connection an error is the end of the stream, so the reason can be found only here.
+    logging.getLogger("openline.client").info("stream %r failed: %r", stream, error)
+
+
+_COPY_LEN = 65536

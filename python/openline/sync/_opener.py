@@ -1,0 +1,211 @@
+"""The arguments of `connect` and its siblings: checked once, used for any number of connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import _arguments as arguments
+from .. import _openline
+from ..exceptions import ConnectError
+from ..http11 import USER_AGENT
+from ..uri import parse_uri
+
+if TYPE_CHECKING:
+    from .client import ClientConnection
+
+__all__ = ["Opener", "unix_target"]
+
+
+class Opener:
+    """Opens connections to one URI.
+
+    The parameters by keyword are those of `connect`, with the same defaults.
+
+    Args:
+        function: the name of the function that the user called, for errors.
+        path: the path of a Unix socket, or None.
+        uri: the URI.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        path: str | bytes | None,
+        uri: str,
+        /,
+        *,
+        sock: Any = None,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+        origin: str | None = None,
+        extensions: Sequence[Any] | None = None,
+        subprotocols: Sequence[str] | None = None,
+        compression: str | None = "deflate",
+        additional_headers: Any = None,
+        user_agent_header: str | None = USER_AGENT,
+        proxy: Any = True,
+        proxy_ssl: Any = None,
+        proxy_server_hostname: str | None = None,
+        open_timeout: float | None = 10,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_size: Any = 2**20,
+        max_queue: Any = 16,
+        logger: Any = None,
+        create_connection: Callable[..., Any] | None = None,
+        legacy: Any = None,  # of `websockets` 17, which has another iteration without it
+        **kwargs: Any,
+    ) -> None:
+        for name in kwargs:
+            if name not in _SOCKET_KEYWORDS or path is not None:
+                raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        if not isinstance(uri, str):
+            raise TypeError(f"uri must be str, not {type(uri).__name__}")
+        arguments.stream("sock", sock)
+        arguments.instance("ssl", ssl, "ssl", "SSLContext")
+        if ssl is not None and not parse_uri(uri).secure:
+            raise ValueError("ssl is for wss:// URIs; drop it or change the URI's scheme")
+        arguments.string("server_hostname", server_hostname, empty=False)
+        arguments.header_value("origin", "Origin", origin)
+        factories = arguments.listed("extensions", extensions, "extension factories", _is_extension_factory)
+        subprotocol_list = arguments.subprotocol_list("subprotocols", subprotocols)
+        if compression is not None and compression != "deflate":
+            raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
+
+        headers = arguments.additional_headers("additional_headers", additional_headers)
+        arguments.header_value("user_agent_header", "User-Agent", user_agent_header)
+        if "User-Agent" in headers:
+            user_agent_header = None
+        if proxy is not None and proxy is not True and not isinstance(proxy, str):
+            raise TypeError(
+                "proxy must be a URL, True for the system's proxy, or None for none, "
+                f"not {type(proxy).__name__}"
+            )
+        arguments.instance("proxy_ssl", proxy_ssl, "ssl", "SSLContext")
+        arguments.string("proxy_server_hostname", proxy_server_hostname, empty=False)
+
+        forever = "waiting for ever"
+        open_seconds = arguments.seconds("open_timeout", open_timeout, none=forever)
+        # Zero would send pings without pause, or give up before any answer could come.
+        interval = arguments.seconds("ping_interval", ping_interval, none="no keepalive pings", zero=False)
+        pong_seconds = arguments.seconds("ping_timeout", ping_timeout, none=forever, zero=False)
+        close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
+        max_message, max_fragment = arguments.size_limits("max_size", max_size)
+        queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
+        arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
+        if create_connection is not None and not callable(create_connection):
+            raise TypeError(
+                "create_connection must be a class or another callable, "
+                f"not {type(create_connection).__name__}"
+            )
+
+        address = arguments.host_and_port("address", kwargs.get("address"))
+        connect_seconds = arguments.seconds("timeout", kwargs.get("timeout"), none="no limit but open_timeout")
+        source = arguments.host_and_port("source_address", kwargs.get("source_address"))
+        self.all_errors = bool(kwargs.get("all_errors", False))
+        if sock is not None:
+            if kwargs:
+                raise ValueError(f"{', '.join(kwargs)}: for a new socket only; leave out this or sock")
+
+        if isinstance(proxy, str) and (path is not None or sock is not None):
+            raise ValueError("proxy is for connections over TCP that are made here; leave it out")
+
+        if factories:
+            arguments.unsupported("extensions", "leave it out")
+        if logger is not None:
+            arguments.unsupported("logger", "leave it out")
+        if create_connection is not None:
+            arguments.unsupported("create_connection", "connect makes a ClientConnection")
+
+        choose = None
+        if proxy is not None and path is None and sock is None:
+            from ..proxy import chooser
+
+            choose = chooser(proxy, proxy_ssl is not None)
+        self.path = path
+        self.uri = uri
+        self.sock = sock
+        self.client = _openline.Client(
+            tls=ssl,
+            server_hostname=server_hostname,
+            proxy=choose,
+            proxy_tls=proxy_ssl,
+            proxy_server_hostname=proxy_server_hostname,
+            address=address,
+            local_addresses=arguments.local_addresses(source),
+            connect_timeout=connect_seconds,
+            max_redirects=arguments.count_from_environment("OPENLINE_MAX_REDIRECTS", 10),
+            origin=origin,
+            subprotocols=subprotocol_list,
+            headers=list(headers.raw_items()),
+            user_agent=user_agent_header,
+            open_timeout=open_seconds,
+            ping_interval=interval,
+            ping_timeout=pong_seconds,
+            close_timeout=close_seconds,
+            max_size=max_message,
+            max_fragment_size=max_fragment,
+            max_queue_high=queue_high,
+            max_queue_low=queue_low,
+        )
+
+    def open(self) -> ClientConnection:
+        """Open a connection. After a failure, nothing is left open, `sock` neither."""
+        from .client import ClientConnection
+
+        if self.sock is not None:
+            try:
+                return ClientConnection(self._open_over(self.sock), self.sock)
+            except BaseException:
+                if hasattr(self.sock, "close"):
+                    self.sock.close()
+                raise
+        try:
+            if self.path is None:
+                return ClientConnection(self.client.connect(self.uri))
+            return ClientConnection(self.client.connect_unix(self.path, self.uri))
+        except ConnectError as error:
+            if self.path is not None and error.filename is None:
+                error.filename = self.path
+            if self.all_errors and error.attempts:
+                raise ExceptionGroup("create_connection failed", error.attempts) from error
+            raise
+
+    def _open_over(self, sock: Any) -> _openline.Handle:
+        if arguments.is_instance(sock, "socket", "socket"):
+            return self.client.connect_over(sock, self.uri)
+        from ._bridge import bridge
+
+        # The connection has a descriptor of its own for the same socket.
+        with bridge(sock) as ours:
+            return self.client.connect_over(ours, self.uri)
+
+
+def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes | None, str]:
+    """Return the path of the socket and the URI of the request, from the arguments of `unix_connect`."""
+    if uri is not None and not isinstance(uri, str):
+        raise TypeError(f"uri must be str or None, not {type(uri).__name__}")
+    if path is not None:
+        path = arguments.socket_path("path", path)
+    if uri is not None and (uri_path := arguments.unix_uri_path(uri)) is not None:
+        if path is not None:
+            raise ValueError("the socket's path is given twice, as path and as a unix:// URI; leave one out")
+        path, uri = uri_path, None
+    if sock is not None:
+        if path is not None:
+            raise ValueError("path and sock are both given; leave one out")
+    elif path is None:
+        raise ValueError("the socket's path is missing; pass path, or a unix:///path/to.sock URI")
+    if uri is None:
+        uri = "ws://localhost/" if ssl is None else "wss://localhost/"
+    return path, uri
+
+
+def _is_extension_factory(value: Any) -> bool:
+    return hasattr(value, "get_request_params") and hasattr(value, "process_response_params")
+
+
+# What socket.create_connection takes, with `address`, which it takes first.
+_SOCKET_KEYWORDS = frozenset({"address", "all_errors", "source_address", "timeout"})
