@@ -29,6 +29,11 @@ pub(crate) fn protocol_error(py: Python<'_>, text: String) -> PyErr {
     make(py, "ProtocolError", (text,)).unwrap_or_else(|error| error)
 }
 
+/// A `ConcurrencyError`.
+pub(crate) fn concurrency_error(py: Python<'_>, text: &str) -> PyErr {
+    make(py, "ConcurrencyError", (text,)).unwrap_or_else(|error| error)
+}
+
 /// An `ssl.SSLError`.
 pub(crate) fn tls_error(py: Python<'_>, text: String, is_verification: bool) -> PyErr {
     make(py, "_tls_error", (text, is_verification)).unwrap_or_else(|error| error)

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::error;
 use crate::signals;
+use crate::ssl;
 
 /// Runs a call that may wait, detached. When a signal cuts the wait, the engine returns with all its
 /// locks released; the signal's handler runs here, in Python, and if it raises nothing the call goes
@@ -32,6 +33,10 @@ pub(crate) fn once<T: Send>(
     connection: &Connection,
     call: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
+    if ssl::is_inside() {
+        // To wait here would be to wait for oneself.
+        return Err(error::concurrency_error(py, IN_SIGNAL_HANDLER));
+    }
     py.detach(|| catch_unwind(AssertUnwindSafe(call))).map_err(|panic| {
         connection.abandon();
         let text = panic.downcast_ref::<&str>().copied();
@@ -40,3 +45,6 @@ pub(crate) fn once<T: Send>(
         PyRuntimeError::new_err(format!("bug in openline, the connection is abandoned: {text}"))
     })
 }
+
+const IN_SIGNAL_HANDLER: &str = "a signal handler came in the middle of TLS by an SSLContext, where it \
+    cannot use connections; have it set a flag, or do the work in another thread";

@@ -487,7 +487,11 @@ impl fmt::Display for TlsError {
         use rustls::{CertificateError, Error as Rustls};
         write!(f, "TLS with {}: ", self.host)?;
         match self.rustls() {
-            Some(Rustls::InvalidCertificate(CertificateError::UnknownIssuer)) => f.write_str(
+            // The second one: it was not made by the key of any CA that is known, either.
+            Some(Rustls::InvalidCertificate(
+                CertificateError::UnknownIssuer
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+            )) => f.write_str(
                 "certificate verify failed: unknown issuer; add its CA to the system's trust, or name \
                  it in SSL_CERT_FILE",
             ),

@@ -46,6 +46,13 @@ impl Context {
         let bio = ssl.getattr("MemoryBIO")?;
         let (incoming, outgoing) = (bio.call0()?, bio.call0()?);
         let object = context.call_method("wrap_bio", (&incoming, &outgoing), Some(&options))?;
+        let class = ssl.getattr("SSLObject")?;
+        let object = match object.getattr("_sslobj") {
+            // What its methods do in Python costs as much as what they do in C, and is where signal
+            // handlers run; but a class of the user's own is to be used.
+            Ok(inner) if object.get_type().is(&class) => inner,
+            _ => object,
+        };
         let (incoming, outgoing) = (incoming.unbind(), outgoing.unbind());
         Ok(PythonTls::over_memory(object.unbind(), incoming, outgoing, below, sessions))
     }

@@ -2,6 +2,7 @@
 //! long as the interpreter stands. A thread that is inside when it is torn down would be ended by it,
 //! in the middle of everything.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,20 @@ pub(super) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     Python::try_attach(visit)
 }
 
+/// Whether this thread is inside, and holds locks of a connection. Who asks is a signal handler then:
+/// Python's `ssl` runs them.
+pub(crate) fn is_inside() -> bool {
+    DEPTH.get() > 0
+}
+
+/// Who is inside.
 struct Visitor;
 
 impl Visitor {
     fn enter() -> Option<Visitor> {
         // Who closes looks at the visitors afterwards, so one of the two sees the other.
         VISITORS.fetch_add(1, Ordering::SeqCst);
+        DEPTH.set(DEPTH.get() + 1);
         let visitor = Visitor;
         (!IS_CLOSED.load(Ordering::SeqCst)).then_some(visitor)
     }
@@ -30,8 +39,13 @@ impl Visitor {
 
 impl Drop for Visitor {
     fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
         VISITORS.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Has the gate closed when the interpreter exits.

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use context::Context;
 use transport::PythonTls;
 
-pub(crate) use gate::{forget_visitors, register};
+pub(crate) use gate::{forget_visitors, is_inside, register};
 
 /// TLS by an `ssl.SSLContext`.
 pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openline::Deadline;
 use openline::transport::{Interest, Readiness, Transport, wait_for};
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyAttributeError, PyOSError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -196,14 +196,23 @@ impl PythonTls {
             buffer[0] = first.to_vec()[0];
             len = 1;
         }
-        let more = self.pending(py)?.min(buffer.len() - len);
+        let pending = self.pending(py)?;
+        let more = pending.min(buffer.len() - len);
         if more > 0 {
             let rest = PyByteArray::new(py, &vec![0; more]);
             match self.object.call_method1(py, intern!(py, "read"), (more, &rest)) {
                 Ok(_) => {}
                 Err(error) if is_of_tls(py, &error) => return tls_outcome(py, error),
-                // It was there, so it has been read.
-                Err(error) => signals::keep(py, error),
+                Err(error) => {
+                    signals::keep(py, error);
+                    if self.pending(py)? == pending {
+                        // The handler ran before.
+                        return match len {
+                            0 => Err(io::ErrorKind::Interrupted.into()),
+                            _ => Ok(Step::Done(len)),
+                        };
+                    }
+                }
             }
             buffer[len..len + more].copy_from_slice(&rest.to_vec());
             len += more;
@@ -213,8 +222,15 @@ impl PythonTls {
 
     /// Bytes of the record that was begun.
     fn pending(&self, py: Python<'_>) -> io::Result<usize> {
-        let pending = self.object.call_method0(py, intern!(py, "pending"));
-        pending.and_then(|pending| pending.extract(py)).map_err(|error| to_io(py, error))
+        let ask = || self.object.call_method0(py, intern!(py, "pending"))?.extract(py);
+        let answer = match ask() {
+            Err(error) if !is_of_tls(py, &error) => {
+                signals::keep(py, error);
+                ask()
+            }
+            answer => answer,
+        };
+        answer.map_err(|error| to_io(py, error))
     }
 
     fn has_more(&self, py: Python<'_>) -> io::Result<bool> {
@@ -294,11 +310,20 @@ impl PythonTls {
                 Step::Done(()) => Err(io::ErrorKind::BrokenPipe.into()),
                 _ => Err(io::ErrorKind::WouldBlock.into()),
             },
-            Err(error) => {
-                // Handlers run when all has been written: OpenSSL writes all, or says what it wants.
-                signals::keep(py, error);
-                Ok(bytes.len())
-            }
+            Err(error) => match &self.channel {
+                // All of it is there, or nothing: OpenSSL writes all, or says what it wants.
+                Channel::Memory { outgoing, .. } => {
+                    signals::keep(py, error);
+                    let pending = outgoing.getattr(py, intern!(py, "pending"));
+                    let pending = pending.and_then(|pending| pending.is_truthy(py));
+                    match pending.map_err(|error| to_io(py, error))? {
+                        true => Ok(bytes.len()),
+                        false => Err(io::ErrorKind::Interrupted.into()),
+                    }
+                }
+                // Nobody knows whether the socket has it, so the stream cannot go on.
+                Channel::Socket { .. } => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            },
         }
     }
 
@@ -317,8 +342,14 @@ impl PythonTls {
             // Its own `unwrap` gives the plain socket back, to whom it does not belong any more.
             Channel::Socket { .. } => return,
         };
-        // It complains that the peer's goodbye has not come.
-        let _ = self.object.call_method0(py, name);
+        // It complains that the peer's goodbye has not come. `unwrap` is named `shutdown` in C.
+        if self
+            .object
+            .call_method0(py, name)
+            .is_err_and(|error| error.is_instance_of::<PyAttributeError>(py))
+        {
+            let _ = self.object.call_method0(py, intern!(py, "shutdown"));
+        }
         // Best effort: the peer that reads no more does not get it.
         let _ = self.collect(py);
     }
