@@ -210,14 +210,7 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
             make(py, "InvalidHeaderValue", (name, value))
         }
         HandshakeError::InvalidMessage { fault, .. } => {
-            let cause = match fault {
-                MessageFault::Eof(text) => PyEOFError::new_err(text.clone()),
-                MessageFault::Limit(limit) => handshake_failed(py, limit)?,
-                fault => PyValueError::new_err(fault.to_string()),
-            };
-            let error = make(py, "InvalidMessage", (text,))?;
-            error.set_cause(py, Some(cause));
-            Ok(error)
+            invalid_message(py, "InvalidMessage", &text, fault)
         }
         HandshakeError::InvalidMethod(method) => make(py, "InvalidMethod", (method,)),
         HandshakeError::InvalidOrigin(origin) => make(py, "InvalidOrigin", (origin,)),
@@ -233,10 +226,29 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
     }
 }
 
+/// An exception for what is no message of HTTP or SOCKS, with the reason as its cause.
+fn invalid_message(
+    py: Python<'_>,
+    name: &str,
+    text: &str,
+    fault: &MessageFault,
+) -> PyResult<PyErr> {
+    let cause = match fault {
+        MessageFault::Eof(text) => PyEOFError::new_err(text.clone()),
+        MessageFault::Limit(limit) => handshake_failed(py, limit)?,
+        fault => PyValueError::new_err(fault.to_string()),
+    };
+    let error = make(py, name, (text,))?;
+    error.set_cause(py, Some(cause));
+    Ok(error)
+}
+
 fn proxy_failed(py: Python<'_>, error: &ProxyError) -> PyResult<PyErr> {
     let text = error.to_string();
     match error {
-        ProxyError::InvalidMessage { .. } => make(py, "InvalidProxyMessage", (text,)),
+        ProxyError::InvalidMessage { fault, .. } => {
+            invalid_message(py, "InvalidProxyMessage", &text, fault)
+        }
         ProxyError::InvalidStatus(response) => {
             make(py, "_invalid_proxy_status", parts(py, response))
         }

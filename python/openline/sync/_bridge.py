@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["bridge"]
@@ -22,19 +23,35 @@ def bridge(stream: Any) -> socket.socket:
     if hasattr(stream, "settimeout"):
         stream.settimeout(None)
     ours, inner = socket.socketpair()
-    for copy in (_copy_in, _copy_out):
-        # A daemon, since nothing can stop a `recv` of a stream unknown to us when the program ends.
-        name = f"openline-bridge-{copy.__name__.removeprefix('_copy_')}"
-        threading.Thread(target=copy, args=(stream, inner), name=name, daemon=True).start()
+    _start(_run, stream, inner)
     return ours
+
+
+def _start(target: Callable[..., None], *args: Any) -> threading.Thread:
+    # A daemon, since nothing can stop a `recv` of a stream unknown to us when the program ends.
+    thread = threading.Thread(target=target, args=args, name="openline-bridge", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(stream: Any, inner: socket.socket) -> None:
+    with inner:
+        reader = _start(_copy_in, stream, inner)
+        _copy_out(stream, inner)
+        # The connection has ended: `shutdown` wakes the reader where it can be woken.
+        for method, args in [("shutdown", [socket.SHUT_RDWR]), ("close", [])]:
+            if hasattr(stream, method):
+                try:
+                    getattr(stream, method)(*args)
+                except Exception:
+                    pass  # it is closed already, or cannot be shut down
+        reader.join()
 
 
 def _copy_in(stream: Any, inner: socket.socket) -> None:
     try:
         while data := stream.recv(_COPY_LEN):
             inner.sendall(data)
-    except BrokenPipeError:
-        pass  # the connection has ended
     except Exception as error:
         _log(stream, error)
     _shut_down(inner, socket.SHUT_WR)
@@ -48,13 +65,6 @@ def _copy_out(stream: Any, inner: socket.socket) -> None:
         _log(stream, error)
         # Its reader must not wait for a peer that is lost.
         _shut_down(inner, socket.SHUT_RDWR)
-    # The connection has ended: `shutdown` wakes the other thread where there is one to wake.
-    for method in ("shutdown", "close"):
-        if hasattr(stream, method):
-            try:
-                getattr(stream, method)(*([socket.SHUT_RDWR] if method == "shutdown" else []))
-            except Exception:
-                pass  # it is closed already, or cannot be shut down
 
 
 def _shut_down(inner: socket.socket, how: int) -> None:
@@ -66,7 +76,7 @@ def _shut_down(inner: socket.socket, how: int) -> None:
 
 def _log(stream: Any, error: Exception) -> None:
     # To the connection an error is the end of the stream, so the reason can be found only here.
-    logging.getLogger("openline.client").info("stream %r failed: %r", stream, error)
+    logging.getLogger("openline.client").debug("stream %r failed: %r", stream, error)
 
 
 _COPY_LEN = 65536
