@@ -74,6 +74,9 @@ class HttpServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # Those that are over are forgotten, for tests of memory.
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            self._connections = [each for each in self._connections if each.fileno() != -1]
             self._connections.append(connection)
             self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
             self._threads[-1].start()

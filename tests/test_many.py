@@ -151,7 +151,13 @@ class TestFailures:
 
     def test_redirects(self) -> None:
         with HttpServer(lambda head: b"HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 0\r\n\r\n") as server:
-            self.check(lambda: connect(server.uri()), WebSocketException)
+
+
+            def fail() -> None:
+                server.requests.clear()
+                connect(server.uri())
+
+            self.check(fail, WebSocketException)
 
     @pytest.mark.parametrize("scheme", ["http", "https", "socks4a", "socks5h"])
     def test_proxy(self, scheme: str) -> None:

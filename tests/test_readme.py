@@ -1,7 +1,8 @@
 """The Python examples of the documents and of the docstrings run, and print what the documents say.
 
 Each runs as a program of its own. `ws://localhost:8765` in it is replaced by the address of an echo server that
-runs in this process, and `/run/app.sock` by the path of another. If the block after one in a document is `text`,
+runs in this process, and `/run/app.sock` by the path of another; port 8766 by that of one with TLS, and
+`localhost:3128` by the address of a proxy. If the block after one in a document is `text`,
 it is what the program must print.
 """
 
@@ -11,6 +12,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import os
 import pathlib
 import pkgutil
 import re
@@ -21,7 +23,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+import trustme
 
+import connect_proxy
 import openline
 from openline.testing import EchoServer
 
@@ -85,9 +89,16 @@ IN_DOCUMENTS = list(in_documents())
 IN_DOCSTRINGS = list(in_docstrings())
 
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
+def run(
+    program: str, directory: pathlib.Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=directory,
+        env={**os.environ, **environment},
     )
 
 
@@ -98,9 +109,24 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("example", IN_DOCUMENTS, ids=lambda example: example.where)
-def test_document(example: Example) -> None:
-    with EchoServer() as server:
-        outcome = run(example.program.replace("ws://localhost:8765", server.uri.rstrip("/")))
+def test_document(
+    example: Example, authority: trustme.CA, certificate: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other-ca.pem"))
+    client = authority.issue_cert("me@example.com")
+    client.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    # They show one exchange, also those that receive until the end.
+    close_after = 1 if "for message in websocket" in example.program or "closes now" in example.program else None
+    with (
+        EchoServer(close_after=close_after) as server,
+        EchoServer(certfile=certificate) as tls_server,
+        connect_proxy.running("user", "secret") as proxy,
+    ):
+        program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
+        program = program.replace(":8766", f":{tls_server.address[1]}")
+        program = program.replace("localhost:3128", f"localhost:{proxy}")
+        outcome = run(program, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""
     if example.output is not None:

@@ -34,9 +34,9 @@ def running(user_id: bytes | None = None) -> Iterator[int]:
                 return
             self.wfile.write(b"\0\x5a" + bytes(6))
             with target:
-                there = threading.Thread(target=_copy, args=(self.connection, target))
+                there = threading.Thread(target=copy, args=(self.connection, target))
                 there.start()
-                _copy(target, self.connection)
+                copy(target, self.connection)
                 there.join()
 
         def _read_text(self) -> bytes:
@@ -58,7 +58,8 @@ def running(user_id: bytes | None = None) -> Iterator[int]:
             thread.join()
 
 
-def _copy(source: socket.socket, sink: socket.socket) -> None:
+def copy(source: socket.socket, sink: socket.socket) -> None:
+    """Pass on what comes, until the end, and the end too."""
     try:
         while data := source.recv(65536):
             sink.sendall(data)
