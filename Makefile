@@ -72,6 +72,7 @@ bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/roundtrip.py --rounds 9
 	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/idle.py --client websockets
+	@$(BIN)/python bench/tls.py
 
 build: $(MODULE) ## the Python package, into .venv
 

@@ -1,4 +1,4 @@
-"""Reconnect by hand, with exponential backoff, while the server restarts.
+"""Reconnect while the server restarts, and go on where the work was.
 
 python examples/reconnect.py [URI]
 """
@@ -6,43 +6,41 @@ python examples/reconnect.py [URI]
 from __future__ import annotations
 
 import argparse
-import random
+import logging
+import sys
 import threading
 import time
+from collections.abc import Iterator
 
-from openline import ConnectionClosed
-from openline.sync.client import connect
+from openline import ConnectionClosed, reconnect
+from openline.client import backoff
 from openline.testing import EchoServer
 
 MESSAGES = 6
-FIRST_DELAY = 0.05
-LONGEST_DELAY = 5.0
+
+
+def delays() -> Iterator[float]:
+    """Shorter waits than by default, for a server that is soon back."""
+    return backoff(initial_delay=0.1, min_delay=0.1, max_delay=5.0)
 
 
 def run(uri: str) -> None:
     done = 0
     connections = 0
-    delay = FIRST_DELAY
-    while done < MESSAGES:
+    for websocket in reconnect(uri, reconnect_delays=delays):
+        connections += 1
+        print(f"connection {connections} is open")
         try:
-            with connect(uri) as websocket:
-                connections += 1
-                delay = FIRST_DELAY
-                print(f"connection {connections} is open")
-                while done < MESSAGES:
-                    message = f"message {done + 1} of {MESSAGES}"
-                    websocket.send(message)
-                    assert websocket.recv() == message
-                    print(f"echoed: {message}", flush=True)
-                    done += 1
-                    time.sleep(0.1)
-        # A connection that is lost, and one that cannot be made: ConnectError is a ConnectionClosed.
+            while done < MESSAGES:
+                message = f"message {done + 1} of {MESSAGES}"
+                websocket.send(message)
+                assert websocket.recv() == message
+                print(f"echoed: {message}", flush=True)
+                done += 1
+                time.sleep(0.1)
+            break
         except ConnectionClosed as error:
-            # Half of it is chance, so that many clients do not come back at the same moment.
-            pause = delay * random.uniform(0.5, 1)
-            print(f"{type(error).__name__}: {error}; next attempt in {pause:.2f} s", flush=True)
-            time.sleep(pause)
-            delay = min(2 * delay, LONGEST_DELAY)
+            print(f"{type(error).__name__}: {error}", flush=True)
     print(f"{done} messages over {connections} connections")
 
 
@@ -57,7 +55,8 @@ def restart(server: EchoServer) -> EchoServer:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Reconnect by hand while the server restarts.")
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")  # tells of waits
+    parser = argparse.ArgumentParser(description="Reconnect while the server restarts.")
     parser.add_argument("uri", nargs="?", help="of an echo server; without it, one of our own that restarts")
     uri = parser.parse_args().uri
     if uri is not None:

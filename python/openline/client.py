@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Generator
 
 from .exceptions import InvalidMessage, InvalidProxyStatus, InvalidStatus
@@ -60,6 +59,8 @@ def backoff(
     >>> list(islice(backoff(0, 1, 5, 2), 5))
     [0.0, 1, 2, 4, 5]
     """
+    import random  # costs as much time as all of `import openline`
+
     initial_delay = _default("INITIAL_DELAY", 5.0) if initial_delay is None else initial_delay
     delay = _default("MIN_DELAY", 3.1) if min_delay is None else min_delay
     max_delay = _default("MAX_DELAY", 90.0) if max_delay is None else max_delay
