@@ -11,3 +11,4 @@ mod receiving;
 mod sending;
 mod serving;
 mod tls;
+mod ways;
