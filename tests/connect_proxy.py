@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import socket
 import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from peers.socks4a import copy
+from peers.socks4a import copy_both, serving
 
 
 @contextmanager
@@ -28,19 +27,7 @@ def running(user: str, password: str) -> Iterator[int]:
             host, _, port = head[0].split()[1].rpartition(":")
             with socket.create_connection((host, int(port))) as target:
                 self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                there = threading.Thread(target=copy, args=(self.connection, target))
-                there.start()
-                copy(target, self.connection)
-                there.join()
+                copy_both(self.connection, target)
 
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as port:
+        yield port

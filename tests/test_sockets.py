@@ -56,7 +56,8 @@ def pair(server: EchoServer) -> socket.socket:
 
 
 def echoes(ws: ClientConnection) -> None:
-    for message in ["hello", b"x" * 300_000]:
+    messages: list[str | bytes] = ["hello", b"x" * 300_000]
+    for message in messages:
         ws.send(message)
         assert ws.recv(timeout=10) == message
     assert ws.ping(timeout=10) > 0
@@ -132,7 +133,7 @@ class TestTls:
         sock = context.wrap_socket(tcp_socket(tls_server), server_hostname="localhost")
         with connect("ws://localhost/", sock=sock, max_size=None) as ws:
             echoes(ws)
-            sender = threading.Thread(target=lambda: [ws.send(bytes(2**20)) for _ in range(20)])
+            sender = threading.Thread(target=ws.send_many, args=([bytes(2**20)] * 20,))
             sender.start()
             for _ in range(20):
                 assert ws.recv(timeout=10) == bytes(2**20)

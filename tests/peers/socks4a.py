@@ -34,10 +34,7 @@ def running(user_id: bytes | None = None) -> Iterator[int]:
                 return
             self.wfile.write(b"\0\x5a" + bytes(6))
             with target:
-                there = threading.Thread(target=copy, args=(self.connection, target))
-                there.start()
-                copy(target, self.connection)
-                there.join()
+                copy_both(self.connection, target)
 
         def _read_text(self) -> bytes:
             text = bytearray()
@@ -45,10 +42,18 @@ def running(user_id: bytes | None = None) -> Iterator[int]:
                 text += byte
             return bytes(text)
 
+    with serving(Handler) as port:
+        yield port
+
+
+@contextmanager
+def serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
+    """Run a server of a thread for each connection; give its port."""
+
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -56,6 +61,14 @@ def running(user_id: bytes | None = None) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def copy_both(one: socket.socket, other: socket.socket) -> None:
+    """Pass on what comes, both ways, until both have ended."""
+    there = threading.Thread(target=copy, args=(one, other))
+    there.start()
+    copy(other, one)
+    there.join()
 
 
 def copy(source: socket.socket, sink: socket.socket) -> None:

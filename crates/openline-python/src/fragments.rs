@@ -1,6 +1,6 @@
 //! `recv_streaming`: an iterator over the fragments of one message.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use openline::{Connection, Deadline, Error, FragmentReceiver, Message};
 use pyo3::prelude::*;
@@ -18,7 +18,8 @@ use crate::wait::resume;
 pub(crate) struct FragmentIterator {
     connection: Connection,
     decode: Decode,
-    reader: Mutex<Reader>,
+    /// `None` when it is being dropped.
+    reader: Mutex<Option<Reader>>,
 }
 
 struct Reader {
@@ -34,7 +35,7 @@ impl FragmentIterator {
         decode: Decode,
     ) -> PyResult<FragmentIterator> {
         let fragments = connection.recv_streaming().map_err(|error| error::to_python(py, error))?;
-        let reader = Mutex::new(Reader { fragments, carry: Vec::new() });
+        let reader = Mutex::new(Some(Reader { fragments, carry: Vec::new() }));
         Ok(FragmentIterator { connection: connection.clone(), decode, reader })
     }
 }
@@ -57,13 +58,21 @@ impl FragmentIterator {
             let text = "cannot receive fragments while another thread is already receiving them";
             return Err(error::to_python(py, Error::Concurrency(text)));
         };
-        let Reader { fragments, carry } = &mut *reader;
+        let Some(Reader { fragments, carry }) = &mut *reader else { return Ok(None) };
         match resume(py, &self.connection, || fragments.next_timeout(Deadline::NEVER))? {
             Some(fragment) => self.to_python(py, carry, fragment).map(Some),
             None if carry.is_empty() => Ok(None),
             // The message ended within a character, which is an error.
             None => convert::to_str(py, &std::mem::take(carry)).map(Some),
         }
+    }
+}
+
+impl Drop for FragmentIterator {
+    fn drop(&mut self) {
+        // To skip the rest waits for the right to read, whose holder may need the interpreter.
+        let reader = self.reader.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        Python::attach(|py| py.detach(|| drop(reader)));
     }
 }
 

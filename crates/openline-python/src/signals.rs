@@ -1,5 +1,7 @@
 //! Exceptions of signal handlers that ran in the middle of something that had to be brought to an end.
 
+#![allow(unsafe_code)] // For the one call that has the interpreter raise later.
+
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,12 +12,10 @@ static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
 
 /// Keeps the exception of a signal handler, to be raised as soon as may be: by [`check`], or, if the
 /// call in which it came has a result, before the next bytecode of the main thread.
-pub(crate) fn keep(py: Python<'_>, error: PyErr) {
-    let _ = py;
+pub(crate) fn keep(_py: Python<'_>, error: PyErr) {
     let earlier = KEPT.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
     // Of two of them the later one is raised, as from two handlers that run one after the other.
     drop(earlier);
-    #[allow(unsafe_code, reason = "the only way to raise in the main thread")]
     // SAFETY: we are attached, and `raise_kept` is a function that ignores its argument. If the queue is
     // full, which makes it fail, the next `check` raises the exception.
     unsafe {

@@ -251,7 +251,9 @@ impl Line {
             self.state.store(State::Closed as u8, Ordering::Release);
         }
         self.registration.remove(&self.driver);
-        if let Some(transport) = lock(&self.cutter).take() {
+        // Not under its lock: a transport may take its time, and others ask for this one.
+        let transport = lock(&self.cutter).take();
+        if let Some(transport) = transport {
             transport.shutdown(Shutdown::Both);
         }
         if let Some(mut half) = try_lock(&self.write) {

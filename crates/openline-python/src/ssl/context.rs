@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::gate;
-use super::transport::{PythonTls, Step, to_io};
+use super::outcome::{Step, is_of_tls, to_io};
+use super::transport::PythonTls;
 
 /// An `ssl.SSLContext`.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Secure for Context {
                 let fail = |error| Error::Tls(TlsError::new(server_name, error));
                 let step = match tls.handshake(py) {
                     Ok(step) => step.map_err(fail)?,
-                    Err(error) if is_tls_error(py, &error) => return Err(fail(to_io(py, error))),
+                    Err(error) if is_of_tls(py, &error) => return Err(fail(to_io(py, error))),
                     Err(error) => return Err(other(error)),
                 };
                 Ok(match step {
@@ -118,10 +119,6 @@ fn attached<T>(step: impl FnOnce(Python<'_>) -> openline::Result<T>) -> openline
         let error = io::Error::other("the interpreter is shutting down");
         Err(Error::System { action: "use TLS of Python".to_owned(), error })
     })
-}
-
-fn is_tls_error(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<pyo3::exceptions::PyOSError>(py)
 }
 
 /// An exception of Python code that is not about TLS.

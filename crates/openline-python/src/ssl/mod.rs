@@ -7,7 +7,9 @@
 
 mod context;
 mod gate;
+mod outcome;
 mod transport;
+mod turn;
 
 use std::sync::Arc;
 

@@ -12,12 +12,12 @@ use std::fmt;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openline::Deadline;
 use openline::transport::{Interest, Readiness, Transport, wait_for};
-use pyo3::exceptions::{PyAttributeError, PyOSError};
+use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -25,6 +25,8 @@ use pyo3::types::{PyByteArray, PyBytes};
 
 use super::context::Sessions;
 use super::gate;
+use super::outcome::{Step, is_of_tls, tls_outcome, to_io, wanted};
+use super::turn::Turn;
 use crate::convert::duplicate;
 use crate::signals;
 
@@ -52,13 +54,6 @@ enum Channel {
     /// The `ssl.SSLSocket` has it itself; `below` is a descriptor of our own for its socket, whichever
     /// kind of stream socket it is.
     Socket { below: TcpStream },
-}
-
-/// What a step of the object led to.
-pub(super) enum Step<T> {
-    Done(T),
-    WantsRead,
-    WantsWrite,
 }
 
 impl PythonTls {
@@ -486,96 +481,6 @@ impl Transport for PythonTls {
 impl fmt::Debug for PythonTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PythonTls").field("source", &self.source()).finish_non_exhaustive()
-    }
-}
-
-/// Whose turn it is with the object. A signal handler that runs inside a step of the object's, and uses
-/// the connection, has its thread's turn: OpenSSL is between two steps then.
-#[derive(Default)]
-struct Turn {
-    mutex: Mutex<()>,
-    /// The thread that has it; 0: none.
-    owner: AtomicU64,
-}
-
-struct TurnGuard<'t> {
-    turn: &'t Turn,
-    /// `None`: an outer guard of this thread has it.
-    _guard: Option<MutexGuard<'t, ()>>,
-}
-
-impl Turn {
-    /// Waits for it detached, so that who has it can go on in the interpreter.
-    fn take(&self, py: Python<'_>) -> TurnGuard<'_> {
-        let me = thread_number();
-        if self.owner.load(Ordering::Relaxed) == me {
-            return TurnGuard { turn: self, _guard: None };
-        }
-        let guard = self.mutex.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
-        self.owner.store(me, Ordering::Relaxed);
-        TurnGuard { turn: self, _guard: Some(guard) }
-    }
-}
-
-impl Drop for TurnGuard<'_> {
-    fn drop(&mut self) {
-        if self._guard.is_some() {
-            self.turn.owner.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-fn thread_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local!(static MINE: u64 = NEXT.fetch_add(1, Ordering::Relaxed));
-    MINE.with(|mine| *mine)
-}
-
-/// Whether an exception is of TLS or of a socket, rather than of a signal handler.
-fn is_of_tls(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<PyOSError>(py)
-}
-
-/// What the object waits for, if that is what the exception says.
-fn wanted<T>(py: Python<'_>, error: &PyErr) -> Option<Step<T>> {
-    let ssl = py.import(intern!(py, "ssl")).ok()?;
-    let is = |name| ssl.getattr(name).is_ok_and(|class| error.is_instance(py, &class));
-    if is(intern!(py, "SSLWantReadError")) {
-        Some(Step::WantsRead)
-    } else if is(intern!(py, "SSLWantWriteError")) {
-        Some(Step::WantsWrite)
-    } else {
-        None
-    }
-}
-
-/// What an exception of the object means.
-fn tls_outcome<T: Default>(py: Python<'_>, error: PyErr) -> io::Result<Step<T>> {
-    if let Some(step) = wanted(py, &error) {
-        return Ok(step);
-    }
-    let ssl = py.import(intern!(py, "ssl")).map_err(|error| to_io(py, error))?;
-    let is = |name| ssl.getattr(name).is_ok_and(|class| error.is_instance(py, &class));
-    if is(intern!(py, "SSLZeroReturnError")) {
-        return Ok(Step::Done(T::default())); // the peer's goodbye
-    }
-    if is(intern!(py, "SSLEOFError")) {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
-    }
-    Err(to_io(py, error))
-}
-
-/// An exception as an error of the engine's, which carries it.
-pub(super) fn to_io(py: Python<'_>, error: PyErr) -> io::Error {
-    let number = error.value(py).getattr("errno").and_then(|number| number.extract::<i32>());
-    let is_tls = py
-        .import(intern!(py, "ssl"))
-        .and_then(|ssl| ssl.getattr(intern!(py, "SSLError")))
-        .is_ok_and(|class| error.is_instance(py, &class));
-    match number {
-        // The socket's own error, such as a reset.
-        Ok(number) if !is_tls && is_of_tls(py, &error) => io::Error::from_raw_os_error(number),
-        _ => io::Error::new(io::ErrorKind::InvalidData, error),
     }
 }
 

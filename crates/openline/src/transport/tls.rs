@@ -14,7 +14,7 @@ use rustls::Connection as Session;
 use super::{Interest, Opening, Readiness, Transport};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, TlsError};
-use crate::sync::{Mutex, lock, try_lock};
+use crate::sync::{Mutex, MutexGuard, lock, try_lock};
 
 /// A TLS session over a transport.
 #[derive(Debug)]
@@ -161,27 +161,9 @@ impl Tls {
     }
 }
 
-impl Transport for Tls {
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_with(buffer, TRY_READ)
-    }
-
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.read_with(buffer, READ)
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // Nothing is taken while the transport below is behind: memory stays bounded by one buffer.
-        self.try_flush()?;
-        let taken = lock(&self.session).writer().write(bytes)?;
-        match self.try_flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(taken),
-        }
-    }
-
-    fn try_flush(&self) -> io::Result<()> {
-        let mut outgoing = lock(&self.outgoing);
+impl Tls {
+    /// Sends what the session has made, as far as it goes.
+    fn flush(&self, mut outgoing: MutexGuard<'_, Vec<u8>>) -> io::Result<()> {
         {
             let mut session = lock(&self.session);
             while session.wants_write() {
@@ -204,6 +186,35 @@ impl Transport for Tls {
         }
         outcome
     }
+}
+
+impl Transport for Tls {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_with(buffer, TRY_READ)
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_with(buffer, READ)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // Nothing is taken while the transport below is behind: memory stays bounded by one buffer.
+        self.try_flush()?;
+        let taken = lock(&self.session).writer().write(bytes)?;
+        match self.try_flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    fn try_flush(&self) -> io::Result<()> {
+        // Who has it flushes now. To wait for that thread could be to wait for an interpreter that the
+        // transport below needs, and that the caller has.
+        match try_lock(&self.outgoing) {
+            Some(outgoing) => self.flush(outgoing),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 
     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
         if interest.reads() && self.has_buffered() {
@@ -216,7 +227,7 @@ impl Transport for Tls {
         if how != Shutdown::Read {
             lock(&self.session).send_close_notify();
             // Best effort: the peer that reads no more does not get it.
-            let _ = self.try_flush();
+            let _ = self.flush(lock(&self.outgoing));
         }
         self.below.shutdown(how);
     }
