@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model test-python test-examples lint types check-tree bench build clean
+.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types check-tree bench build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ test-python: build tests/node/node_modules ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py
+
+test-many: build ## hundreds of failures of each kind, and 1 GiB each way through TLS
+	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py
 
 test-examples: build ## the programs of examples/, of the Rust crate's examples/, and of the README
 	$(QUIET) "Rust examples" cargo build --locked -p openline --examples

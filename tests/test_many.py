@@ -1,6 +1,6 @@
 """Many connections in a row: none of them hangs, and those that fail leave nothing.
 
-With OPENLINE_FULL=1 in the environment the numbers are those of the promise; without, a sample of them.
+With OPENLINE_FULL=1 in the environment (`make test-many`) the numbers are those of the promise; without, a sample.
 """
 
 from __future__ import annotations

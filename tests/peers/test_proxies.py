@@ -7,6 +7,7 @@ import hashlib
 import pathlib
 import random
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -161,6 +162,33 @@ class TestMatrix:
         with pytest.raises(ProxyError, match=f"^proxy rejected connection: {text}$") as caught:
             connect(uri, proxy=url, **tls(uri, url))
         assert type(caught.value) is ProxyError
+
+
+@pytest.mark.parametrize("outer", ["rustls", "SSLContext"])
+@pytest.mark.parametrize("inner", ["rustls", "SSLContext"])
+def test_tls_in_tls(
+    outer: str,
+    inner: str,
+    find: Find,
+    websockets_server: peers.Server,
+    authority_file: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of the two kinds of TLS inside of each, with both directions at once."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
+    contexts = {"rustls": None, "SSLContext": ssl.create_default_context()}
+    with connect(
+        uri_of(websockets_server, "wss"),
+        proxy=find("https", False).url("https"),
+        ssl=contexts[inner],
+        proxy_ssl=contexts[outer],
+        max_size=None,
+    ) as ws:
+        sender = threading.Thread(target=ws.send_many, args=([MIB] * 16,))
+        sender.start()
+        assert [ws.recv(timeout=20) for _ in range(16)] == [MIB] * 16
+        sender.join()
+        assert ws.ping(timeout=10) > 0
 
 
 def test_tinyproxy(tmp_path: pathlib.Path, websockets_server: peers.Server) -> None:

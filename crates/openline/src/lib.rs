@@ -12,7 +12,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`connect`], or [`Client`] with every option, opens a [`Connection`]: over TCP, TLS or a Unix socket.
+//! - [`connect`], or [`Client`] with every option, opens a [`Connection`]: over TCP, TLS or a Unix socket,
+//!   through proxies and redirects, or over any [stream](transport::Stream) of yours.
+//! - [`Client::reconnect`] does so again after each loss.
 //! - A connection is used from any number of threads through `&self`. Whoever receives reads the
 //!   socket itself; one driver thread per process answers pings, keeps the line alive and completes
 //!   closes while nobody does.

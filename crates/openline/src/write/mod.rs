@@ -128,7 +128,13 @@ impl Line {
             self.unlock_write(half);
             match outcome {
                 Ok(()) => self.end_stream_if_done(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Interrupted by a signal handler in a transport that runs one: nothing was written.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) =>
+                {
                     return self.driver.flush_later(self);
                 }
                 Err(error) => return self.lose(error),
