@@ -131,6 +131,7 @@ class TestSystem:
 
 def test_parse_proxy() -> None:
     assert parse_proxy("SOCKS5H://a:b%40c@Proxy") == Proxy("socks5h", "proxy", 1080, "a", "b@c")
+    assert "b@c" not in repr(parse_proxy("socks5h://a:b%40c@proxy"))
     assert parse_proxy("https://[::1]/") == Proxy("https", "::1", 443)
     with pytest.raises(TypeError, match="proxy must be str, not bytes"):
         parse_proxy(b"http://proxy")  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ __all__ = ["get_proxy", "parse_proxy", "Proxy"]
 
 
 class Proxy(Record):
-    """The parts of a proxy's URL.
+    """The parts of a proxy's URL. `repr()` hides the password.
 
     Attributes:
         scheme: "http", "https", "socks4", "socks4a", "socks5" or "socks5h".
@@ -37,6 +37,12 @@ class Proxy(Record):
         self.port = port
         self.username = username
         self.password = password
+
+    def __repr__(self) -> str:
+        hidden = None if self.password is None else "***"
+        parts = (self.scheme, self.host, self.port, self.username, hidden)
+        fields = zip(self.__match_args__, parts, strict=True)
+        return f"Proxy({', '.join(f'{name}={part!r}' for name, part in fields)})"
 
     @property
     def user_info(self) -> tuple[str, str] | None:

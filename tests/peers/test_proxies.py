@@ -17,7 +17,7 @@ import peers
 from openline import ConnectionClosedError, InvalidProxyStatus, ProxyError
 from openline.sync.client import ClientConnection, connect
 from peers import proxies, socks4a
-from peers.proxies import ESCAPED, USER, Proxy
+from peers.proxies import ESCAPED, SIMPLE_PASSWORD, USER, Proxy
 
 SCHEMES = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
 RIGHT, WRONG = f"{USER}:{ESCAPED}", f"{USER}:wrong"
@@ -42,7 +42,7 @@ def find(certificate: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) ->
                 running["socks5", True] = running["socks5h", True] = proxy
             elif scheme == "socks4a":
                 port = stack.enter_context(socks4a.running(USER.encode() if users else None))
-                running["socks4a", users] = Proxy("127.0.0.1", port, users)
+                running["socks4a", users] = Proxy(port)
             else:  # SOCKS4 has user ids, which danted takes as they come
                 proxy = stack.enter_context(proxies.danted(directory))
                 running["socks5", False] = running["socks5h", False] = proxy
@@ -95,20 +95,20 @@ class TestMatrix:
         target: str,
         find: Find,
         tls: Callable[[str, str], dict[str, Any]],
-        websockets_server: peers.Server,
+        server: peers.Server,
     ) -> None:
         user_info = None if not users else USER if scheme.startswith("socks4") else RIGHT
         proxy = find(scheme, users)
-        uri, url = uri_of(websockets_server, target), proxy.url(scheme, user_info)
+        uri, url = uri_of(server, target), proxy.url(scheme, user_info)
         with connect(uri, proxy=url, max_size=2**21, **tls(uri, url)) as ws:
             exchange(ws)
             assert ws.remote_address == (proxy.host, proxy.port)
             assert ws.timings.proxy is not None and (ws.timings.tls is not None) == (target == "wss")
 
     def test_direct(
-        self, target: str, tls: Callable[[str, str], dict[str, Any]], websockets_server: peers.Server
+        self, target: str, tls: Callable[[str, str], dict[str, Any]], server: peers.Server
     ) -> None:
-        uri = uri_of(websockets_server, target)
+        uri = uri_of(server, target)
         with connect(uri, proxy=None, max_size=2**21, **tls(uri, "")) as ws:
             exchange(ws)
             assert ws.timings.proxy is None
@@ -191,11 +191,15 @@ def test_tls_in_tls(
         assert ws.ping(timeout=10) > 0
 
 
-def test_tinyproxy(tmp_path: pathlib.Path, websockets_server: peers.Server) -> None:
+@pytest.mark.parametrize("user_info", [None, f"{USER}:{SIMPLE_PASSWORD}"])
+def test_tinyproxy(user_info: str | None, tmp_path: pathlib.Path, websockets_server: peers.Server) -> None:
     uri = uri_of(websockets_server, "ws")
-    with proxies.tinyproxy(tmp_path, users=False) as proxy:
-        with connect(uri, proxy=proxy.url("http"), max_size=2**21) as ws:
+    with proxies.tinyproxy(tmp_path, users=user_info is not None) as proxy:
+        with connect(uri, proxy=proxy.url("http", user_info), max_size=2**21) as ws:
             exchange(ws)
+        if user_info is not None:
+            with pytest.raises(InvalidProxyStatus, match="HTTP 40[17]"):  # it should be 407
+                connect(uri, proxy=proxy.url("http", WRONG))
 
 
 @pytest.mark.parametrize(
