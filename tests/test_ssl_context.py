@@ -336,3 +336,15 @@ def test_a_forked_child_lets_go(server: EchoServer, context: ssl.SSLContext) -> 
     ws.send("hello")
     assert ws.recv(timeout=10) == "hello"
     ws.close()
+
+
+def test_sessions_of_few_servers_are_kept(context: ssl.SSLContext) -> None:
+    from openline import _sessions
+
+    class Connection:
+        session = "a session"
+
+    for number in range(300):
+        _sessions.remember(context, f"host{number}", Connection())
+    kept: list[object] = [_sessions.recall(context, f"host{number}") for number in range(300)]
+    assert kept == [None] * 44 + ["a session"] * 256

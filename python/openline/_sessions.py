@@ -21,8 +21,12 @@ def recall(context: ssl.SSLContext, server_name: str) -> ssl.SSLSession | None:
 def remember(context: ssl.SSLContext, server_name: str, connection: Any) -> None:
     """Keep the session of an `ssl.SSLObject`."""
     session = connection.session
-    if session is not None:
-        _sessions.setdefault(context, {})[_key(context, server_name)] = session
+    if session is None:
+        return
+    sessions = _sessions.setdefault(context, {})
+    sessions[_key(context, server_name)] = session
+    if len(sessions) > _MOST:
+        del sessions[next(iter(sessions))]  # the server that was met first
 
 
 def _key(context: ssl.SSLContext, server_name: str) -> tuple[Any, ...]:
@@ -30,3 +34,6 @@ def _key(context: ssl.SSLContext, server_name: str) -> tuple[Any, ...]:
 
 
 _sessions: WeakKeyDictionary[ssl.SSLContext, dict[tuple[Any, ...], ssl.SSLSession]] = WeakKeyDictionary()
+
+# Servers of one context whose sessions are kept.
+_MOST = 256
