@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ import pytest
 import trustme
 
 import peers
+
+# A proxy of the machine's is for others than the servers of these tests.
+for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[variable]
 
 
 @pytest.fixture(scope="session")

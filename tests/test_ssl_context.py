@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import signal
@@ -24,6 +25,8 @@ from fixtures import handle_signals, pool
 from openline import ConcurrencyError, ConnectionClosedError, ConnectionClosedOK
 from openline.sync.client import connect, unix_connect
 from openline.testing import EchoServer
+
+from peer import wait_until
 
 __all__ = ["handle_signals", "pool"]
 
@@ -135,17 +138,22 @@ class TestSettings:
 
     def test_class_of_sockets(self, server: EchoServer, context: ssl.SSLContext) -> None:
         class Socket(ssl.SSLSocket):
-            made: list[Any] = []
+            handshakes = 0
 
             def do_handshake(self, block: bool = False) -> None:
-                self.made.append(self)
+                Socket.handshakes += 1
                 super().do_handshake(block)
 
         context.sslsocket_class = Socket
+        before = len(os.listdir("/proc/self/fd"))
         with connect(server.uri, ssl=context, max_size=None) as ws:
             ws.send(bytes(2**20))
             assert ws.recv() == bytes(2**20)
-        assert Socket.made
+        assert Socket.handshakes
+        del ws
+        gc.collect()
+        # The server's end is in this process, too.
+        wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
     def test_over_a_unix_socket(
         self, certificate: pathlib.Path, context: ssl.SSLContext, tmp_path: pathlib.Path

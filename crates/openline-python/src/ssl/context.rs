@@ -1,6 +1,7 @@
 //! The TLS handshake by an `ssl.SSLContext`.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use openline::transport::{Interest, Opening, Secure, Transport};
@@ -61,11 +62,9 @@ impl Context {
 
 fn over_socket(
     context: &Bound<'_, PyAny>,
-    socket: std::os::fd::BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<PythonTls> {
-    use std::os::fd::AsRawFd;
-
     let py = context.py();
     let number = py.import("os")?.call_method1("dup", (socket.as_raw_fd(),))?;
     let fileno = PyDict::new(py);
@@ -73,7 +72,7 @@ fn over_socket(
     let plain = py.import("socket")?.call_method("socket", (), Some(&fileno))?;
     options.set_item("do_handshake_on_connect", false)?;
     plain.call_method1("setblocking", (false,))?;
-    PythonTls::over_socket(&context.call_method("wrap_socket", (plain,), Some(options))?)
+    PythonTls::over_socket(&context.call_method("wrap_socket", (plain,), Some(options))?, true)
 }
 
 impl Secure for Context {

@@ -38,5 +38,5 @@ pub(crate) fn is_ssl_socket(sock: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// A connected `ssl.SSLSocket` to be used by its methods.
 pub(crate) fn ssl_socket_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
-    Ok(Stream::from_transport(PythonTls::over_socket(sock)?))
+    Ok(Stream::from_transport(PythonTls::over_socket(sock, false)?))
 }

@@ -52,8 +52,8 @@ enum Channel {
     /// Between two `ssl.MemoryBIO`s and the transport below.
     Memory { below: Arc<dyn Transport>, incoming: Py<PyAny>, outgoing: Py<PyAny> },
     /// The `ssl.SSLSocket` has it itself; `below` is a descriptor of our own for its socket, whichever
-    /// kind of stream socket it is.
-    Socket { below: TcpStream },
+    /// kind of stream socket it is. Only one that was made here `is_ours` to close.
+    Socket { below: TcpStream, is_ours: bool },
 }
 
 impl PythonTls {
@@ -69,10 +69,10 @@ impl PythonTls {
     }
 
     /// Over an `SSLSocket`, which is not to be blocking from now on.
-    pub(super) fn over_socket(sock: &Bound<'_, PyAny>) -> PyResult<PythonTls> {
+    pub(super) fn over_socket(sock: &Bound<'_, PyAny>, is_ours: bool) -> PyResult<PythonTls> {
         let below = TcpStream::from(duplicate(sock)?);
         sock.call_method1("setblocking", (false,))?;
-        Ok(PythonTls::new(sock.clone().unbind(), Channel::Socket { below }, None))
+        Ok(PythonTls::new(sock.clone().unbind(), Channel::Socket { below, is_ours }, None))
     }
 
     fn new(object: Py<PyAny>, channel: Channel, sessions: Option<Sessions>) -> PythonTls {
@@ -438,7 +438,7 @@ impl Transport for PythonTls {
                 }
                 below.wait(interest, deadline)
             }
-            Channel::Socket { below } => {
+            Channel::Socket { below, .. } => {
                 let pending = || gate::visit(|py| self.pending(py)).unwrap_or_else(|| Err(gone()));
                 if interest.reads() && pending()? > 0 {
                     return Ok(Readiness { readable: true, writable: false });
@@ -454,7 +454,7 @@ impl Transport for PythonTls {
         }
         match &self.channel {
             Channel::Memory { below, .. } => below.shutdown(how),
-            Channel::Socket { below } => {
+            Channel::Socket { below, .. } => {
                 // A peer that has gone already is no error: the stream is at its end.
                 let _ = below.shutdown(how);
             }
@@ -473,7 +473,16 @@ impl Transport for PythonTls {
     fn source(&self) -> Option<BorrowedFd<'_>> {
         match &self.channel {
             Channel::Memory { below, .. } => below.source(),
-            Channel::Socket { below } => Some(below.as_fd()),
+            Channel::Socket { below, .. } => Some(below.as_fd()),
+        }
+    }
+}
+
+impl Drop for PythonTls {
+    fn drop(&mut self) {
+        if let Channel::Socket { is_ours: true, .. } = &self.channel {
+            // What goes wrong with closing a socket is of no use to anybody any more.
+            gate::visit(|py| self.object.call_method0(py, intern!(py, "close")).ok());
         }
     }
 }
