@@ -128,7 +128,9 @@ def connector(name: str) -> Callable[[str, ssl.SSLContext | None], Any]:
     from openline.sync.client import connect as ours
 
     shared = ssl.create_default_context() if name == "openline, context" else None
-    return lambda uri, context: ours(uri, ssl=context or shared, proxy=None, compression=None, ping_interval=None)
+    return lambda uri, context: ours(
+        uri, ssl=context or shared, proxy=None, compression=None, ping_interval=None
+    )
 
 
 def report(results: dict[str, list[dict[str, float]]], options: argparse.Namespace) -> None:

@@ -75,16 +75,22 @@ def test_right(trust: Trust, certificate: pathlib.Path, authority_file: pathlib.
         assert ws.recv() == "hello"
 
 
-def test_wrong_host(trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_wrong_host(
+    trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     other = write(tmp_path / "other.pem", authority.issue_cert("other.example"))
     with EchoServer(certfile=other) as server:
-        with pytest.raises(ssl.SSLCertVerificationError, match="TLS with localhost: .*(not valid for|[Hh]ostname)"):
+        with pytest.raises(
+            ssl.SSLCertVerificationError, match="TLS with localhost: .*(not valid for|[Hh]ostname)"
+        ):
             connect(server.uri, **trust(authority_file))
         with connect(server.uri, server_hostname="other.example", **trust(authority_file)):
             pass
 
 
-def test_wrong_address(trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_wrong_address(
+    trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     other = write(tmp_path / "other.pem", authority.issue_cert("localhost"))
     with EchoServer(certfile=other) as server:
         uri = server.uri.replace("localhost", "127.0.0.1")
@@ -92,7 +98,9 @@ def test_wrong_address(trust: Trust, authority: trustme.CA, authority_file: path
             connect(uri, **trust(authority_file))
 
 
-def test_expired(trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_expired(
+    trust: Trust, authority: trustme.CA, authority_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     then = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
     old = write(tmp_path / "old.pem", authority.issue_cert("localhost", not_after=then))
     with EchoServer(certfile=old) as server:
@@ -104,7 +112,9 @@ def test_unknown_authority(trust: Trust, certificate: pathlib.Path, tmp_path: pa
     nobody = tmp_path / "nobody.pem"
     trustme.CA().cert_pem.write_to_path(str(nobody))
     with EchoServer(certfile=certificate) as server:
-        with pytest.raises(ssl.SSLCertVerificationError, match="TLS with localhost: .*(unknown issuer|local issuer)"):
+        with pytest.raises(
+            ssl.SSLCertVerificationError, match="TLS with localhost: .*(unknown issuer|local issuer)"
+        ):
             connect(server.uri, **trust(nobody))
 
 
@@ -127,7 +137,9 @@ def test_no_tls(trust: Trust, authority_file: pathlib.Path) -> None:
 
 class TestClientCertificate:
     @contextmanager
-    def server(self, certificate: pathlib.Path, authorities: pathlib.Path, version: ssl.TLSVersion) -> Iterator[str]:
+    def server(
+        self, certificate: pathlib.Path, authorities: pathlib.Path, version: ssl.TLSVersion
+    ) -> Iterator[str]:
         """A server of Python's `ssl` that wants a certificate; it echoes one message."""
         from websockets.sync.server import ServerConnection, serve
 
@@ -153,7 +165,9 @@ class TestClientCertificate:
     ) -> None:
         with self.server(certificate, authority_file, version) as uri:
             # TLS 1.3 tells the client only after the handshake.
-            with pytest.raises(ssl.SSLError, match="(?i)TLS with localhost: .*(certificate.?required|handshake.?failure)"):
+            with pytest.raises(
+                ssl.SSLError, match="(?i)TLS with localhost: .*(certificate.?required|handshake.?failure)"
+            ):
                 connect(uri, **trust(authority_file))
 
     @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

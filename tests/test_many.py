@@ -1,6 +1,7 @@
 """Many connections in a row: none of them hangs, and those that fail leave nothing.
 
-With OPENLINE_FULL=1 in the environment (`make test-many`) the numbers are those of the promise; without, a sample.
+With OPENLINE_FULL=1 in the environment (`make test-many`) the numbers are those of the promise; without, they
+are a sample.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class TestFailures:
 
     COUNT = 500 if FULL else 25
 
-    def check(self, fail: Callable[[], object], expected: type[Exception] | tuple[type[Exception], ...]) -> None:
+    def check(
+        self, fail: Callable[[], object], expected: type[Exception] | tuple[type[Exception], ...]
+    ) -> None:
         def some(count: int) -> None:
             for _ in range(count):
                 with pytest.raises(expected):
@@ -118,7 +121,13 @@ class TestFailures:
     def test_no_such_unix_socket(self, tmp_path: pathlib.Path) -> None:
         self.check(lambda: unix_connect(tmp_path / "none"), FileNotFoundError)
 
-    def test_certificate(self, context: ssl.SSLContext | None, certificate: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    def test_certificate(
+        self,
+        context: ssl.SSLContext | None,
+        certificate: pathlib.Path,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: pathlib.Path,
+    ) -> None:
         if context is None:
             import trustme
 
@@ -144,14 +153,15 @@ class TestFailures:
             uri = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
             self.check(lambda: connect(uri, open_timeout=0.01), TimeoutError)
 
-    @pytest.mark.parametrize("answer", [b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", b"220 hello\r\n\r\n"])
+    @pytest.mark.parametrize(
+        "answer", [b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", b"220 hello\r\n\r\n"]
+    )
     def test_answer(self, answer: bytes) -> None:
         with HttpServer(lambda head: answer) as server:
             self.check(lambda: connect(server.uri()), WebSocketException)
 
     def test_redirects(self) -> None:
         with HttpServer(lambda head: b"HTTP/1.1 302 x\r\nLocation: /\r\nContent-Length: 0\r\n\r\n") as server:
-
 
             def fail() -> None:
                 server.requests.clear()

@@ -160,7 +160,10 @@ class TestBackoff:
         delays = list(itertools.islice(backoff(), 12))
         assert 0 <= delays[0] <= 5
         assert delays[1] == 3.1
-        assert all(later == pytest.approx(min(90, earlier * 1.618)) for earlier, later in itertools.pairwise(delays[1:]))
+        assert all(
+            later == pytest.approx(min(90, earlier * 1.618))
+            for earlier, later in itertools.pairwise(delays[1:])
+        )
         assert delays[-1] == 90
         assert len({next(backoff()) for _ in range(8)}) > 1
 

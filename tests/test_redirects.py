@@ -43,7 +43,9 @@ def test_without_location() -> None:
     assert caught.value.response.status_code == 302
 
 
-@pytest.mark.parametrize("location", ["new", "./x/../new", "ws://127.0.0.1:PORT/new", "http://127.0.0.1:PORT/new#top"])
+@pytest.mark.parametrize(
+    "location", ["new", "./x/../new", "ws://127.0.0.1:PORT/new", "http://127.0.0.1:PORT/new#top"]
+)
 def test_locations(location: str) -> None:
     with HttpServer(lambda head: accepted(head)) as target:
         location = location.replace("PORT", str(target.port))
@@ -104,7 +106,9 @@ class TestRefused:
         listener = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
         with HttpServer(lambda head: moved(location), listener) as server:
             uri = server.uri("/old", "localhost").replace("ws://", "wss://")
-            with pytest.raises(SecurityError, match="^cannot follow redirect to non-secure URI ws://localhost/$"):
+            with pytest.raises(
+                SecurityError, match="^cannot follow redirect to non-secure URI ws://localhost/$"
+            ):
                 connect(uri, ssl=ssl.create_default_context(cafile=str(authority_file)))
 
     def test_more_than_10(self) -> None:
@@ -120,12 +124,16 @@ class TestRefused:
                 connect(server.uri())
             assert len(server.requests) == 3
         monkeypatch.setenv("OPENLINE_MAX_REDIRECTS", "many")
-        with pytest.raises(ValueError, match="OPENLINE_MAX_REDIRECTS must be a number that is 0 or more, not 'many'"):
+        with pytest.raises(
+            ValueError, match="OPENLINE_MAX_REDIRECTS must be a number that is 0 or more, not 'many'"
+        ):
             connect("ws://localhost/")
 
     def test_over_a_given_socket(self) -> None:
         with to("/new") as server, socket.create_connection(("127.0.0.1", server.port)) as sock:
-            with pytest.raises(ValueError, match="^cannot follow redirect to /new over a stream that was given"):
+            with pytest.raises(
+                ValueError, match="^cannot follow redirect to /new over a stream that was given"
+            ):
                 connect(server.uri("/old"), sock=sock)
 
     def test_away_from_an_explicit_address(self) -> None:

@@ -40,7 +40,12 @@ def test_each_hop_gets_its_own_credentials() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [b"220 ready\r\n\r\n", b"\x05\xff", b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Hello\r\n\r\n", b"HTTP/1.1 200 OK\r\n"],
+    [
+        b"220 ready\r\n\r\n",
+        b"\x05\xff",
+        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 101 Hello\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+    ],
 )
 def test_what_is_no_reply(reply: bytes) -> None:
     from peer import Peer

@@ -231,7 +231,10 @@ class TestFailure:
     @pytest.mark.parametrize("argument", ["timeout", "address", "source_address", "all_errors"])
     def test_arguments_for_new_sockets(self, argument: str) -> None:
         values: dict[str, Any] = {
-            "timeout": 1, "address": ("localhost", 80), "source_address": ("", 0), "all_errors": True
+            "timeout": 1,
+            "address": ("localhost", 80),
+            "source_address": ("", 0),
+            "all_errors": True,
         }
         with socket.socket() as sock, pytest.raises(ValueError, match=f"^{argument}: for a new socket only"):
             connect("ws://localhost/", sock=sock, **{argument: values[argument]})
@@ -285,7 +288,9 @@ class TestCreateConnection:
             assert str(attempt.strerror) in str(caught.value)
 
 
-def test_timings(tls_server: EchoServer, authority_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timings(
+    tls_server: EchoServer, authority_file: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
     with connect(tls_server.uri) as ws:
         dns, tcp, proxy, tls, http = ws.timings

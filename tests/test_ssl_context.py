@@ -116,7 +116,10 @@ class TestSettings:
     def test_versions_that_do_not_meet(self, tls_server: TlsServer, context: ssl.SSLContext) -> None:
         tls_server.context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        with tls_server.running() as uri, pytest.raises(ssl.SSLError, match="(?i)TLS with localhost: .*version"):
+        with (
+            tls_server.running() as uri,
+            pytest.raises(ssl.SSLError, match="(?i)TLS with localhost: .*version"),
+        ):
             connect(uri, ssl=context)
 
     def test_key_log(self, server: EchoServer, context: ssl.SSLContext, tmp_path: pathlib.Path) -> None:
@@ -165,7 +168,9 @@ class TestSettings:
 
 
 class TestStream:
-    def test_many_threads_send(self, server: EchoServer, context: ssl.SSLContext, pool: ThreadPoolExecutor) -> None:
+    def test_many_threads_send(
+        self, server: EchoServer, context: ssl.SSLContext, pool: ThreadPoolExecutor
+    ) -> None:
         with connect(server.uri, ssl=context, max_queue=None) as ws:
 
             def send(number: int) -> None:

@@ -91,7 +91,9 @@ def tinyproxy(directory: pathlib.Path, *, users: bool) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def squid(directory: pathlib.Path, certificate: pathlib.Path, *, users: bool) -> Iterator[tuple[Proxy, Proxy]]:
+def squid(
+    directory: pathlib.Path, certificate: pathlib.Path, *, users: bool
+) -> Iterator[tuple[Proxy, Proxy]]:
     """Its HTTP and its HTTPS port."""
     program = needs("squid", "squid-openssl")
     port, secure_port = free_port(), free_port()
@@ -197,7 +199,9 @@ def nginx(directory: pathlib.Path, certificate: pathlib.Path, target: int) -> It
             }}
         }}
     """)
-    with running([program, "-c", str(directory / "nginx.conf"), "-p", str(directory)], ports["wss"], directory):
+    with running(
+        [program, "-c", str(directory / "nginx.conf"), "-p", str(directory)], ports["wss"], directory
+    ):
         yield ports
 
 

@@ -203,7 +203,8 @@ def test_tinyproxy(user_info: str | None, tmp_path: pathlib.Path, websockets_ser
 
 
 @pytest.mark.parametrize(
-    ("variable", "secure"), [("https_proxy", True), ("wss_proxy", True), ("http_proxy", False), ("WS_PROXY", False)]
+    ("variable", "secure"),
+    [("https_proxy", True), ("wss_proxy", True), ("http_proxy", False), ("WS_PROXY", False)],
 )
 def test_environment(
     variable: str,
@@ -242,7 +243,9 @@ class TestProxyThatCannotBeReached:
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_refused(self, scheme: str) -> None:
         port = proxies.free_port()
-        with pytest.raises(ConnectionRefusedError, match=f"cannot connect to proxy 127.0.0.1:{port}") as caught:
+        with pytest.raises(
+            ConnectionRefusedError, match=f"cannot connect to proxy 127.0.0.1:{port}"
+        ) as caught:
             connect("ws://localhost/", proxy=f"{scheme}://127.0.0.1:{port}")
         assert isinstance(caught.value, ConnectionClosedError)
 

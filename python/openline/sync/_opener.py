@@ -102,7 +102,9 @@ class Opener:
             )
 
         address = arguments.host_and_port("address", kwargs.get("address"))
-        connect_seconds = arguments.seconds("timeout", kwargs.get("timeout"), none="no limit but open_timeout")
+        connect_seconds = arguments.seconds(
+            "timeout", kwargs.get("timeout"), none="no limit but open_timeout"
+        )
         source = arguments.host_and_port("source_address", kwargs.get("source_address"))
         self.all_errors = bool(kwargs.get("all_errors", False))
         if sock is not None:

@@ -119,7 +119,8 @@ def connect(
         create_connection: what makes the connection, such as a subclass of `ClientConnection`. Default: None.
         **kwargs: as `socket.create_connection` takes them: `timeout`, seconds for TCP alone; `source_address`,
             a pair (host, port) to bind to; `all_errors`, True for an `ExceptionGroup` of what is wrong with
-            each address; `address`, a pair (host, port) to connect to in place of the URI's. `legacy` is accepted for programs written for `websockets` 17 and has no effect.
+            each address; `address`, a pair (host, port) to connect to in place of the URI's. `legacy` is accepted
+            for programs written for `websockets` 17 and has no effect.
 
     Returns:
         The open connection.
