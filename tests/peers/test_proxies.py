@@ -191,6 +191,18 @@ def test_tls_in_tls(
         assert ws.ping(timeout=10) > 0
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"proxy_ssl": ssl.create_default_context()}], ids=["rustls", "SSLContext"]
+)
+def test_certificate_of_the_proxy(
+    settings: dict[str, Any], find: Find, websockets_server: peers.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    url = find("https", False).url("https")
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"^TLS with proxy 127\.0\.0\.1: "):
+        connect(uri_of(websockets_server, "ws"), proxy=url, **settings)
+
+
 @pytest.mark.parametrize("user_info", [None, f"{USER}:{SIMPLE_PASSWORD}"])
 def test_tinyproxy(user_info: str | None, tmp_path: pathlib.Path, websockets_server: peers.Server) -> None:
     uri = uri_of(websockets_server, "ws")

@@ -422,7 +422,11 @@ impl TlsError {
         TlsError { host: host.to_owned(), error }
     }
 
-    /// Whom TLS was to be spoken with.
+    pub(crate) fn of_proxy(self) -> TlsError {
+        TlsError { host: format!("proxy {}", self.host), ..self }
+    }
+
+    /// Whom TLS was to be spoken with: a host, or `proxy` and a host.
     ///
     /// ```
     /// let error = openline::TlsError::new("localhost", std::io::Error::other("no"));

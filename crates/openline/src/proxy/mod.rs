@@ -114,6 +114,11 @@ impl Tunnel<'_> {
                 transport = self.tls.secure(transport.clone(), self.server_name, opening)?;
             }
             self.converse(&*transport, handshake, opening)
+        })
+        .map_err(|error| match error {
+            // Two hosts may be spoken TLS with here: say which one it is.
+            Error::Tls(error) => Error::Tls(error.of_proxy()),
+            error => error,
         })?;
         Ok(Carried { transport, addresses })
     }
