@@ -256,6 +256,10 @@ class TestCreateConnection:
         with connect(server.uri, source_address=("", 0)) as ws:
             echoes(ws)
 
+    def test_unknown_source_address(self, server: EchoServer) -> None:
+        with pytest.raises(socket.gaierror, match="source_address 'nowhere.invalid': "):
+            connect(server.uri, source_address=("nowhere.invalid", 0))
+
     def test_timeout(self) -> None:
         # A listener whose queue is full answers no further SYN.
         with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:

@@ -226,7 +226,10 @@ def local_addresses(source: tuple[str, int] | None) -> list[tuple[str, int]]:
 
     host, port = source
     found: dict[int, tuple[str, int]] = {}
-    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"source_address {host!r}: {error.strerror}") from None
     for family, _, _, _, address in infos:
         if family in (socket.AF_INET, socket.AF_INET6):
             found.setdefault(family, (str(address[0]), port))
