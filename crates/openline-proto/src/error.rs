@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::close::{CloseCode, CloseFrame};
+use crate::extension::CodingError;
 use crate::utf8::InvalidUtf8;
 
 /// A violation of RFC 6455 after the opening handshake. Every variant says whose fault it is.
@@ -42,6 +43,34 @@ pub enum ProtocolError {
     /// Text, or the reason of a close, that is not UTF-8. The peer's fault.
     #[error("invalid UTF-8")]
     InvalidUtf8,
+    /// A message that decompresses to more than the limit (RFC 7692). A limit of ours.
+    #[error(
+        "compressed message of more than max_size of {limit} bytes; raise max_size to accept it"
+    )]
+    DecompressedTooBig {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A fragment that an extension decodes to more than the limit. A limit of ours.
+    #[error(
+        "compressed fragment of more than the limit of {limit} bytes for one fragment; raise it to accept this"
+    )]
+    DecodedFragmentTooBig {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// An extension failed on what came in. Its fault, or the peer's.
+    #[error(transparent)]
+    Extension(#[from] CodingError),
+    /// An extension changed the opcode or the end of a frame, which are not its own. Its fault.
+    #[error("an extension changed the opcode or the end of a frame")]
+    FrameChanged,
+    /// A compressed message that is not DEFLATE (RFC 1951). The peer's fault.
+    #[error("decompression failed: {reason}")]
+    InvalidDeflate {
+        /// What is wrong with it, in zlib's words.
+        reason: &'static str,
+    },
     /// A frame length in more bytes than it needs. The peer's fault.
     #[error("frame length {payload_len} not encoded in its shortest form")]
     LengthNotMinimal {
@@ -110,10 +139,14 @@ impl ProtocolError {
     pub fn close_code(&self) -> CloseCode {
         match self {
             ProtocolError::InvalidUtf8 => CloseCode::INVALID_DATA,
-            ProtocolError::MessageTooBig { .. }
+            ProtocolError::DecompressedTooBig { .. }
+            | ProtocolError::DecodedFragmentTooBig { .. }
+            | ProtocolError::MessageTooBig { .. }
             | ProtocolError::FragmentTooBig { .. }
             | ProtocolError::LengthTooLarge
             | ProtocolError::TooManyFragments { .. } => CloseCode::MESSAGE_TOO_BIG,
+            ProtocolError::Extension(error) => error.close_code(),
+            ProtocolError::FrameChanged => CloseCode::INTERNAL_ERROR,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

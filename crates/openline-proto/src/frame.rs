@@ -126,6 +126,16 @@ impl Rsv {
     pub const fn union(self, other: Rsv) -> Rsv {
         Rsv(self.0 | other.0)
     }
+
+    /// The bits of `self` that are not in `other`.
+    ///
+    /// ```
+    /// use openline_proto::Rsv;
+    /// assert_eq!(Rsv::RSV1.union(Rsv::RSV2).without(Rsv::RSV1), Rsv::RSV2);
+    /// ```
+    pub const fn without(self, other: Rsv) -> Rsv {
+        Rsv(self.0 & !other.0)
+    }
 }
 
 /// A frame's header.

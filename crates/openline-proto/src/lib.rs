@@ -62,6 +62,7 @@
 
 mod close;
 mod error;
+pub mod extension;
 mod frame;
 pub mod handshake;
 pub mod http;

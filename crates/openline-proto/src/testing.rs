@@ -115,6 +115,7 @@ impl World {
             match event {
                 Event::Begin(begin) => self.kind = begin.kind,
                 Event::Close(close) => self.seen.push(Seen::Close(close)),
+                Event::Control { .. } => unreachable!("nothing is left to extensions here"),
                 Event::Data(data) => {
                     self.kind = data.kind;
                     self.assembly.extend_from_slice(data.payload);

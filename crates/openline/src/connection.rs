@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use openline_proto::extension::Agreed;
 use openline_proto::http::{Request, Response};
 use openline_proto::{CloseFrame, Kind, Message, Part, Role, State};
 
@@ -55,6 +56,7 @@ pub(crate) struct Established {
     pub(crate) request: Request,
     pub(crate) response: Response,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) extensions: Vec<Agreed>,
     pub(crate) timings: Timings,
 }
 
@@ -67,7 +69,8 @@ impl Connection {
         driver: Arc<Driver>,
         established: Established,
     ) -> Connection {
-        let line = Line::new(transport, role, settings, leftover, driver);
+        let extensions = &established.extensions;
+        let line = Line::new(transport, role, settings, extensions, leftover, driver);
         Connection { line, established: Arc::new(established) }
     }
 
@@ -114,8 +117,7 @@ impl Connection {
         message: impl Into<Outgoing<'m>>,
         timeout: impl Into<Deadline>,
     ) -> Result<()> {
-        let Outgoing { kind, payload } = message.into();
-        self.line.send(Turn::Message, kind, Part::Whole, payload, timeout.into())
+        self.line.send(Turn::Message, Part::Whole, message.into(), timeout.into())
     }
 
     /// Sends messages in order, with as few system calls as possible. The first of the two results
@@ -135,11 +137,7 @@ impl Connection {
         messages: impl IntoIterator<Item = M>,
         timeout: impl Into<Deadline>,
     ) -> (usize, Result<()>) {
-        let messages = messages.into_iter().map(|message| {
-            let Outgoing { kind, payload } = message.into();
-            (kind, payload)
-        });
-        self.line.send_many(messages, timeout.into())
+        self.line.send_many(messages.into_iter().map(Into::into), timeout.into())
     }
 
     /// Starts a message that is sent in fragments (RFC 6455 §5.4); see [`FragmentSender`].
@@ -731,6 +729,20 @@ impl Connection {
     /// ```
     pub fn response(&self) -> &Response {
         &self.established.response
+    }
+
+    /// The extensions that were agreed on, in the order of the server's answer.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = openline::connect(server.uri())?;
+    /// let names: Vec<_> = line.extensions().iter().map(|agreed| &agreed.params.name).collect();
+    /// assert_eq!(names, ["permessage-deflate"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn extensions(&self) -> &[Agreed] {
+        &self.established.extensions
     }
 
     /// The subprotocol that was agreed on.

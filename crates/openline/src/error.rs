@@ -65,7 +65,8 @@ pub enum Error {
     /// The URI is not one for a WebSocket. The caller's fault.
     #[error(transparent)]
     InvalidUri(InvalidUri),
-    /// What failed is a part that the caller brought: a choice of proxies, say.
+    /// What failed is a part that the caller brought: a choice of proxies, say, or an extension, whose
+    /// error is a [`CodingError`](openline_proto::extension::CodingError).
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),
     /// Something that RFC 6455 forbids to send. The caller's fault.

@@ -1,10 +1,12 @@
 //! One message in fragments, each way (RFC 6455 §5.4).
 
+use openline_proto::extension::Compress;
 use openline_proto::{Kind, Message, Part};
 
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::outgoing::Outgoing;
 use crate::read::Fragments;
 use crate::sync::Ordering;
 use crate::write::Turn;
@@ -126,13 +128,35 @@ impl Drop for FragmentReceiver {
 pub struct FragmentSender<'c> {
     connection: &'c Connection,
     kind: Kind,
+    compress: Compress,
     has_begun: bool,
     is_done: bool,
 }
 
 impl FragmentSender<'_> {
     pub(crate) fn new(connection: &Connection, kind: Kind) -> FragmentSender<'_> {
-        FragmentSender { connection, kind, has_begun: false, is_done: false }
+        let compress = Compress::Auto;
+        FragmentSender { connection, kind, compress, has_begun: false, is_done: false }
+    }
+
+    /// Whether to compress the message, on a connection with permessage-deflate. Default
+    /// [`Compress::Auto`], which does: how long the message will be is not known. To be called before
+    /// the first fragment.
+    ///
+    /// ```
+    /// use openline::{Compress, Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let mut message = line.send_fragments(Kind::Binary).compress(Compress::Never);
+    /// message.finish(b"random", Deadline::NEVER)?;
+    /// assert_eq!(line.recv()?.as_bytes(), b"random");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn compress(mut self, compress: Compress) -> Self {
+        self.compress = compress;
+        self
     }
 
     /// Sends a fragment after which others come.
@@ -185,7 +209,8 @@ impl FragmentSender<'_> {
             return Err(Error::Argument("the message is finished; start another".to_owned()));
         }
         let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
-        let outcome = self.connection.line.send(turn, self.kind, part, fragment, deadline);
+        let fragment = Outgoing::new(self.kind, fragment).compress(self.compress);
+        let outcome = self.connection.line.send(turn, part, fragment, deadline);
         let is_committed = match &outcome {
             Ok(()) => true,
             Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => *committed,

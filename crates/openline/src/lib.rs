@@ -33,6 +33,7 @@ mod deadline;
 mod dial;
 mod driver;
 mod error;
+mod extensions;
 mod fork;
 mod fragments;
 mod keys;
@@ -62,8 +63,9 @@ pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
 pub use fork::{forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
 pub use messages::Messages;
+pub use openline_proto::extension::Compress;
 pub use openline_proto::{
-    CloseCode, CloseFrame, Kind, Message, ProtocolError, State, handshake, http, uri,
+    CloseCode, CloseFrame, Kind, Message, ProtocolError, State, extension, handshake, http, uri,
 };
 pub use outgoing::Outgoing;
 pub use read::Payload;

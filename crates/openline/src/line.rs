@@ -16,6 +16,7 @@ use std::io;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use openline_proto::extension::Agreed;
 use openline_proto::{CloseCode, CloseFrame, Due, Keepalive, Limits, Opcode, Role, State};
 
 use crate::deadline::Deadline;
@@ -100,21 +101,23 @@ impl Line {
         transport: Arc<dyn Transport>,
         role: Role,
         settings: Settings,
+        extensions: &[Agreed],
         leftover: &[u8],
         driver: Arc<Driver>,
     ) -> Arc<Line> {
         let keepalive =
             Keepalive::new(settings.ping_interval, settings.ping_timeout, Instant::now());
+        let read = ReadHalf::new(transport.clone(), role, settings.limits, extensions, leftover);
         let line = Arc::new(Line {
             role,
             process: Process::current(),
             registration: Registration::new(),
-            read: Mutex::new(ReadHalf::new(transport.clone(), role, settings.limits, leftover)),
+            read: Mutex::new(read),
             receiving: AtomicBool::new(false),
             is_looked_out: AtomicBool::new(false),
             life: AtomicU64::new(0),
             paused: AtomicBool::new(false),
-            write: Mutex::new(WriteHalf::new(transport.clone(), role)),
+            write: Mutex::new(WriteHalf::new(transport.clone(), role, extensions)),
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),

@@ -181,7 +181,7 @@ fn open(capacity: usize, max_queue: usize) -> (Arc<Line>, Peer) {
         ..Settings::default()
     };
     let driver = Arc::new(Driver::new().unwrap());
-    let line = Line::new(pipe.clone(), Role::Client, settings, b"", driver);
+    let line = Line::new(pipe.clone(), Role::Client, settings, &[], b"", driver);
     (line, Peer(pipe))
 }
 

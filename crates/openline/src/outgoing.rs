@@ -1,5 +1,6 @@
 //! Messages on their way out, as callers give them.
 
+use openline_proto::extension::Compress;
 use openline_proto::{Kind, Message};
 
 /// A message to send: borrowed text or bytes. Made from `&str`, `&String`, byte slices and
@@ -19,6 +20,7 @@ use openline_proto::{Kind, Message};
 pub struct Outgoing<'m> {
     pub(crate) kind: Kind,
     pub(crate) payload: &'m [u8],
+    pub(crate) compress: Compress,
 }
 
 impl<'m> Outgoing<'m> {
@@ -32,7 +34,25 @@ impl<'m> Outgoing<'m> {
     /// # let _ = message;
     /// ```
     pub fn new(kind: Kind, payload: &'m [u8]) -> Outgoing<'m> {
-        Outgoing { kind, payload }
+        Outgoing { kind, payload, compress: Compress::Auto }
+    }
+
+    /// Whether to compress it, on a connection with permessage-deflate. Default
+    /// [`Compress::Auto`].
+    ///
+    /// ```
+    /// use openline::{Compress, Outgoing};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let picture = vec![0x89; 10_000]; // compressed already, say
+    /// line.send(Outgoing::from(&picture).compress(Compress::Never))?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn compress(mut self, compress: Compress) -> Outgoing<'m> {
+        self.compress = compress;
+        self
     }
 }
 

@@ -12,6 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use openline_proto::extension::deflate::PerMessageDeflate;
+use openline_proto::extension::{self, Agreed, Extension};
 use openline_proto::handshake::server::{
     ServerHandshake, ServerOpen, ServerProgress, ServerReply, ServerRequest,
 };
@@ -26,6 +28,7 @@ use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
+use crate::extensions::Extensions;
 use crate::line::Settings;
 use crate::opening::{Opening, timed_out};
 use crate::status::SLICE;
@@ -60,6 +63,7 @@ pub struct Server {
 
 struct Options {
     subprotocols: Vec<String>,
+    extensions: Extensions,
     tls: Option<Arc<ServerConfig>>,
     on_request: Option<OnRequest>,
     open_timeout: Option<Duration>,
@@ -145,6 +149,7 @@ impl Server {
     fn new(listener: Listener, address: Address) -> Server {
         let options = Options {
             subprotocols: Vec::new(),
+            extensions: Extensions::new(PerMessageDeflate::server()),
             tls: None,
             on_request: None,
             open_timeout: Some(Duration::from_secs(10)),
@@ -168,6 +173,44 @@ impl Server {
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Server {
         self.options.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How to compress messages, or `None` for not at all (RFC 7692). Default: what
+    /// [`PerMessageDeflate::server`] accepts, at level 6.
+    ///
+    /// ```
+    /// use openline::Server;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.compression(None).serve(drop)?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// assert!(line.extensions().is_empty());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn compression(mut self, deflate: impl Into<Option<PerMessageDeflate>>) -> Server {
+        self.options.extensions.compression = deflate.into();
+        self
+    }
+
+    /// Adds an extension to accept, after those that were added before. Compression comes last, unless it
+    /// is added here too.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use openline::Server;
+    /// use openline::extension::deflate::PerMessageDeflate;
+    /// # fn main() -> openline::Result<()> {
+    /// let deflate = PerMessageDeflate::server().server_no_context_takeover(true);
+    /// let server = Server::bind("127.0.0.1:0")?.extension(Arc::new(deflate)).serve(drop)?;
+    /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
+    /// let answer = line.response().headers.get("Sec-WebSocket-Extensions");
+    /// assert!(answer.is_some_and(|answer| answer.contains("server_no_context_takeover")));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn extension(mut self, extension: Arc<dyn Extension>) -> Server {
+        self.options.extensions.added.push(extension);
         self
     }
 
@@ -555,12 +598,13 @@ impl Shared {
         if let Some(config) = &self.options.tls {
             transport = Arc::new(self.secure(config, transport, deadline)?);
         }
-        let ServerOpen { request, response, subprotocol, leftover, .. } =
-            self.shake_hands(&*transport, deadline)?;
+        let (open, extensions) = self.shake_hands(&*transport, deadline)?;
+        let ServerOpen { request, response, subprotocol, leftover, .. } = open;
         let driver = Driver::shared().map_err(no_driver)?;
         let settings = self.options.settings.clone();
         let timings = Timings::default();
-        let established = Established { addresses, request, response, subprotocol, timings };
+        let established =
+            Established { addresses, request, response, subprotocol, extensions, timings };
         Ok(Connection::new(transport, Role::Server, settings, &leftover, driver, established))
     }
 
@@ -577,7 +621,11 @@ impl Shared {
         Tls::open(transport, session.into(), CLIENT, &Opening::new(deadline, &is_ending))
     }
 
-    fn shake_hands(&self, transport: &dyn Transport, deadline: Deadline) -> Result<ServerOpen> {
+    fn shake_hands(
+        &self,
+        transport: &dyn Transport,
+        deadline: Deadline,
+    ) -> Result<(ServerOpen, Vec<Agreed>)> {
         let mut handshake = ServerHandshake::new(Limits::default());
         let mut buffer = vec![0; REQUEST_READ_LEN];
         loop {
@@ -609,7 +657,7 @@ impl Shared {
         transport: &dyn Transport,
         request: ServerRequest,
         deadline: Deadline,
-    ) -> Result<ServerOpen> {
+    ) -> Result<(ServerOpen, Vec<Agreed>)> {
         let refusal = self.options.on_request.as_ref().and_then(|look| look(request.request()));
         if let Some(response) = refusal {
             let status = response.clone();
@@ -622,9 +670,11 @@ impl Shared {
         let spoken = &self.options.subprotocols;
         reply.subprotocol =
             spoken.iter().find(|name| request.subprotocols().contains(name)).cloned();
+        let agreed = extension::answer(&self.options.extensions.list(), request.extensions());
+        reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
         let (bytes, open) = request.accept(reply)?;
         self.write(transport, &bytes, deadline)?;
-        Ok(open)
+        Ok((open, agreed))
     }
 
     fn write(&self, transport: &dyn Transport, mut bytes: &[u8], deadline: Deadline) -> Result<()> {

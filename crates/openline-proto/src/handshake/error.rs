@@ -22,6 +22,9 @@ use crate::http::{Fault, InvalidField, Response};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
+    /// A parameter of an extension stands twice. Fault: the peer.
+    #[error("duplicate parameter: {0}")]
+    DuplicateParameter(String),
     /// A header line is longer than the limit. Fault: the peer, or a limit set too low.
     #[error("HTTP header line exceeds {limit} bytes")]
     HeaderLineTooLong {
@@ -78,6 +81,17 @@ pub enum HandshakeError {
     /// The request's HTTP version isn't 1.1. Fault: the peer.
     #[error("unsupported HTTP version: {0}")]
     InvalidProtocol(String),
+    /// An extension doesn't know a parameter. Fault: the peer.
+    #[error("invalid parameter name: {0}")]
+    InvalidParameterName(String),
+    /// An extension can't accept the value of a parameter. Fault: the peer.
+    #[error("{}", describe_parameter(name, value.as_deref()))]
+    InvalidParameterValue {
+        /// The name of the parameter.
+        name: String,
+        /// What was found; `None` when the value is missing.
+        value: Option<String>,
+    },
     /// The server answered with another status than 101; its response is here. Fault: the peer, or
     /// what was asked for.
     #[error("server rejected WebSocket connection: HTTP {}", .0.status_code)]
@@ -280,6 +294,14 @@ fn describe(name: &str, value: Option<&str>) -> String {
         None => format!("missing {name} header"),
         Some("") => format!("empty {name} header"),
         Some(value) => format!("invalid {name} header: {value}"),
+    }
+}
+
+fn describe_parameter(name: &str, value: Option<&str>) -> String {
+    match value {
+        None => format!("missing value for parameter {name}"),
+        Some("") => format!("empty value for parameter {name}"),
+        Some(value) => format!("invalid value for parameter {name}: {value}"),
     }
 }
 

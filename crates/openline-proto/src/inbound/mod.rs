@@ -41,7 +41,18 @@ pub enum Event<'b> {
     Begin(Begin),
     /// The peer closes. Whatever follows it is ignored (RFC 6455 §5.5.1).
     Close(CloseFrame),
-    /// A part of a message, unmasked, and valid UTF-8 as far as it goes if it is text.
+    /// A control frame that extensions have to decode first; only after
+    /// [`Inbound::leave_to_extensions`]. What follows a Close is ignored, as above.
+    Control {
+        /// Which one it is.
+        opcode: Opcode,
+        /// The reserved bits, for extensions.
+        rsv: Rsv,
+        /// The payload as it came.
+        payload: &'b [u8],
+    },
+    /// A part of a message, unmasked, and valid UTF-8 as far as it goes if it is text that no extension
+    /// has to decode.
     Data(Data<'b>),
     /// A whole message in one frame that lay in the input.
     Message {
@@ -49,7 +60,7 @@ pub enum Event<'b> {
         kind: Kind,
         /// The reserved bits, for extensions.
         rsv: Rsv,
-        /// The payload; valid UTF-8 if it is text without reserved bits.
+        /// The payload; valid UTF-8 if it is text that no extension has to decode.
         payload: &'b [u8],
     },
     /// A Ping with its payload: a Pong with the same is due (§5.5.2).
@@ -73,7 +84,8 @@ pub enum Event<'b> {
 pub struct Begin {
     /// Text or binary.
     pub kind: Kind,
-    /// The reserved bits of the message's first frame, for extensions.
+    /// The reserved bits, for extensions: of the message's first frame, but after
+    /// [`Inbound::leave_to_extensions`] of this frame.
     pub rsv: Rsv,
     /// Bytes of payload in this frame; within the limits.
     pub payload_len: u64,
@@ -96,7 +108,8 @@ pub struct Begin {
 pub struct Data<'b> {
     /// Text or binary.
     pub kind: Kind,
-    /// The reserved bits of the message's first frame, for extensions.
+    /// The reserved bits, for extensions: of the message's first frame, but after
+    /// [`Inbound::leave_to_extensions`] of this frame.
     pub rsv: Rsv,
     /// The bytes. A character of a text may be cut at their ends.
     pub payload: &'b [u8],
@@ -192,6 +205,8 @@ pub struct Inbound {
     role: Role,
     limits: Limits,
     negotiated_rsv: Rsv,
+    /// Whether extensions see every frame before its bits and its content are judged.
+    is_left_to_extensions: bool,
     /// The message whose last frame has not begun.
     message: Option<Message>,
     /// The data frame whose payload is not all read.
@@ -207,12 +222,13 @@ struct Message {
     /// Bytes of payload in the frames so far, the current one included.
     len: u64,
     fragments: usize,
+    /// Whether an extension has to decode the payload.
+    is_encoded: bool,
 }
 
 impl Message {
-    /// Whether the payload is text as it stands, not transformed by an extension.
     fn is_plain_text(&self) -> bool {
-        self.kind == Kind::Text && self.rsv.is_none()
+        self.kind == Kind::Text && !self.is_encoded
     }
 }
 
@@ -244,6 +260,7 @@ impl Inbound {
             role,
             limits,
             negotiated_rsv: Rsv::NONE,
+            is_left_to_extensions: false,
             message: None,
             frame: None,
             utf8: Validator::default(),
@@ -266,6 +283,26 @@ impl Inbound {
     /// ```
     pub fn allow_rsv(&mut self, rsv: Rsv) {
         self.negotiated_rsv = self.negotiated_rsv.union(rsv);
+    }
+
+    /// Leaves every frame to extensions: reserved bits may stand anywhere, no text is validated, and
+    /// control frames come as [`Event::Control`]. [`Decoding`](crate::extension::Decoding) judges
+    /// what the extensions leave.
+    ///
+    /// ```
+    /// use openline_proto::{Event, Inbound, Limits, Opcode, Role, Rsv};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// inbound.leave_to_extensions();
+    /// let mut input = *b"\xa9\x01p"; // a Ping with RSV2
+    /// assert_eq!(
+    ///     inbound.receive(&mut input)?.event,
+    ///     Some(Event::Control { opcode: Opcode::Ping, rsv: Rsv::RSV2, payload: b"p" })
+    /// );
+    /// # Ok(()) }
+    /// ```
+    pub fn leave_to_extensions(&mut self) {
+        self.is_left_to_extensions = true;
     }
 
     /// Understands the start of `input`, at most one event of it.
@@ -359,7 +396,7 @@ impl Inbound {
         self.check_mask(&header)?;
         let buffered = (input.len() - header_len) as u64;
         if header.opcode.is_control() {
-            if !header.rsv.is_none() {
+            if !header.rsv.is_none() && !self.is_left_to_extensions {
                 return Err(ProtocolError::ReservedBits);
             }
             if buffered < header.payload_len {
@@ -370,7 +407,14 @@ impl Inbound {
             if let Some(key) = header.mask {
                 mask::apply(key, payload);
             }
-            let event = self.control(header.opcode, payload)?;
+            let event = if self.is_left_to_extensions {
+                if header.opcode == Opcode::Close {
+                    self.ended = Some(Ended::Closed);
+                }
+                Event::Control { opcode: header.opcode, rsv: header.rsv, payload }
+            } else {
+                self.control(header.opcode, payload)?
+            };
             return Ok(Received { consumed, event: Some(event) });
         }
 
@@ -443,10 +487,14 @@ impl Inbound {
             (Some(_), Some(_)) => return Err(ProtocolError::MessageInterrupted),
             (None, None) => return Err(ProtocolError::UnexpectedContinuation),
             (Some(kind), None) => {
-                if !self.negotiated_rsv.contains(header.rsv) {
+                if !self.negotiated_rsv.contains(header.rsv) && !self.is_left_to_extensions {
                     return Err(ProtocolError::ReservedBits);
                 }
-                Message { kind, rsv: header.rsv, len: 0, fragments: 0 }
+                let is_encoded = self.is_left_to_extensions || !header.rsv.is_none();
+                Message { kind, rsv: header.rsv, len: 0, fragments: 0, is_encoded }
+            }
+            (None, Some(message)) if self.is_left_to_extensions => {
+                Message { rsv: header.rsv, ..message }
             }
             (None, Some(message)) => {
                 // RFC 7692 §6.1: only the first frame of a message has RSV1.
@@ -459,6 +507,10 @@ impl Inbound {
         // Both lengths are below 2^63, so they cannot overflow.
         message.len += header.payload_len;
         message.fragments += 1;
+        let exceeded = |size: u64, limit: Option<usize>| {
+            let allowance = |limit: usize| if message.is_encoded { expansion(limit) } else { 0 };
+            limit.filter(|limit| size > (*limit as u64).saturating_add(allowance(*limit)))
+        };
         if let Some(limit) = exceeded(header.payload_len, self.limits.max_fragment) {
             return Err(ProtocolError::FragmentTooBig { size: header.payload_len, limit });
         }
@@ -503,8 +555,10 @@ fn data(message: Message, payload: &[u8], ends: Ends) -> Event<'_> {
     Event::Data(Data { kind: message.kind, rsv: message.rsv, payload, ends })
 }
 
-fn exceeded(size: u64, limit: Option<usize>) -> Option<usize> {
-    limit.filter(|limit| size > *limit as u64)
+/// How much longer than the limit an encoded payload may be, since what cannot be compressed grows: by
+/// up to 4 % with zlib's smallest blocks. What is decoded has to keep the limit itself.
+fn expansion(limit: usize) -> u64 {
+    limit as u64 / 16 + 1024
 }
 
 #[cfg(test)]

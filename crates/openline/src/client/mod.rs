@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openline_proto::Uri;
+use openline_proto::extension::Extension;
+use openline_proto::extension::deflate::PerMessageDeflate;
 use openline_proto::http::Headers;
 use openline_proto::proxy::ProxyUri;
 use rustls::ClientConfig;
@@ -15,6 +17,7 @@ use rustls::ClientConfig;
 use crate::connection::Connection;
 use crate::dial::Dialing;
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
 use crate::line::Settings;
 use crate::proxy::Choice;
 use crate::reconnect::Reconnect;
@@ -68,6 +71,7 @@ pub fn connect(uri: &str) -> Result<Connection> {
 pub struct Client {
     origin: Option<String>,
     subprotocols: Vec<String>,
+    extensions: Extensions,
     headers: Headers,
     user_agent: Option<String>,
     tls: Arc<dyn Secure>,
@@ -87,6 +91,7 @@ impl Default for Client {
         Client {
             origin: None,
             subprotocols: Vec::new(),
+            extensions: Extensions::new(PerMessageDeflate::client()),
             headers: Headers::new(),
             user_agent: Some(USER_AGENT.to_owned()),
             tls: Arc::new(Rustls::default()),
@@ -148,6 +153,47 @@ impl Client {
     #[must_use]
     pub fn subprotocols<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Client {
         self.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How to compress messages, or `None` for not at all (RFC 7692). Default: what [`PerMessageDeflate::client`]
+    /// offers, at level 6.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().compression(None).connect(server.uri())?;
+    /// assert!(line.extensions().is_empty());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn compression(mut self, deflate: impl Into<Option<PerMessageDeflate>>) -> Client {
+        self.extensions.compression = deflate.into();
+        self
+    }
+
+    /// Adds an extension to offer, after those that were added before. Compression comes last, unless it
+    /// is added here too.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use openline::extension::deflate::PerMessageDeflate;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let deflate = PerMessageDeflate::client().client_no_context_takeover(true);
+    /// let line = Client::new().extension(Arc::new(deflate)).connect(server.uri())?;
+    /// let offer = line.request().headers.get("Sec-WebSocket-Extensions");
+    /// assert_eq!(
+    ///     offer,
+    ///     Some("permessage-deflate; client_no_context_takeover; client_max_window_bits")
+    /// );
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn extension(mut self, extension: Arc<dyn Extension>) -> Client {
+        self.extensions.added.push(extension);
         self
     }
 

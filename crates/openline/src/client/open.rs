@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use openline_proto::handshake::HandshakeError;
+use openline_proto::extension;
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientOpen, ClientProgress};
+use openline_proto::handshake::{ExtensionParams, HandshakeError};
 use openline_proto::http::Headers;
 use openline_proto::redirect::{self, RedirectError};
 use openline_proto::{Role, Uri};
@@ -77,7 +78,8 @@ impl Client {
         timings: &mut Timings,
     ) -> Result<Connection> {
         // What cannot be asked for fails before anything is opened.
-        let handshake = self.handshake(uri, headers)?;
+        let extensions = self.extensions.list();
+        let handshake = self.handshake(uri, headers, extension::offers(&extensions))?;
         let Carried { mut transport, addresses } = self.start(start, uri, opening, timings)?;
         let server_name = self.server_hostname.as_deref().unwrap_or(uri.host());
         if uri.is_secure() {
@@ -86,22 +88,30 @@ impl Client {
         }
         let open =
             timed(&mut timings.http, || shake_hands(&*transport, handshake, server_name, opening))?;
+        let extensions = extension::accept(&extensions, &open.extensions)?;
         let driver = Driver::shared().map_err(no_driver)?;
         let established = Established {
             addresses,
             request: open.request,
             response: open.response,
             subprotocol: open.subprotocol,
+            extensions,
             timings: *timings,
         };
         let settings = self.settings.clone();
         Ok(Connection::new(transport, Role::Client, settings, &open.leftover, driver, established))
     }
 
-    fn handshake(&self, uri: &Uri, headers: &Headers) -> Result<ClientHandshake> {
+    fn handshake(
+        &self,
+        uri: &Uri,
+        headers: &Headers,
+        extensions: Vec<ExtensionParams>,
+    ) -> Result<ClientHandshake> {
         let mut offer = ClientOffer::default();
         offer.origin = self.origin.clone();
         offer.subprotocols = self.subprotocols.clone();
+        offer.extensions = extensions;
         offer.additional_headers = headers.clone();
         offer.user_agent = self.user_agent.clone();
         Ok(ClientHandshake::new(uri, offer, keys::random())?)

@@ -430,6 +430,7 @@ impl Driver {
         half.buffer.borrow(scratch);
         let drained = line.drain(&mut half);
         half.buffer.give_back(scratch);
+        half.release_memory();
         if drained == Drained::Empty
             && let Some(transport) = &half.transport
         {

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
+use openline_proto::extension::{Agreed, Decoding};
 use openline_proto::{
-    Begin, CloseFrame, Ends, Event, Inbound, Kind, Limits, ProtocolError, Received, Role,
+    Begin, CloseFrame, Data, Ends, Event, FrameHeader, Inbound, Kind, Limits, Opcode,
+    ProtocolError, Received, Role, Rsv,
 };
 
 use super::buffer::{READ_LEN, ReadBuffer};
@@ -22,15 +24,28 @@ pub(crate) struct ReadHalf {
     /// The driver's tick when a caller last read.
     pub(crate) used_at: u32,
     inbound: Inbound,
+    /// `None` without extensions.
+    decoding: Option<Decoding>,
     queue: VecDeque<Incoming>,
-    /// A whole message that lies in the buffer: where.
-    ready: Option<(Kind, Range<usize>)>,
+    /// A whole message that is not in the queue yet.
+    ready: Option<Ready>,
+    /// The message that is [`Ready::Decoded`]; its memory serves the next one too.
+    decoded: Vec<u8>,
     /// The message whose end has not come.
     partial: Option<Partial>,
     /// Bytes that were queued since we sent Close.
     closing_backlog: usize,
     /// Whether the peer broke the protocol: what it still sends is dropped.
     is_refused: bool,
+}
+
+/// Where a whole message is.
+#[derive(Debug)]
+enum Ready {
+    /// In the buffer.
+    Buffered(Kind, Range<usize>),
+    /// In `decoded`.
+    Decoded(Kind),
 }
 
 #[derive(Debug)]
@@ -40,6 +55,8 @@ struct Partial {
     large: Option<usize>,
     /// Whether nobody wants it any more: the reader of its fragments left.
     is_skipped: bool,
+    /// Whether an extension decodes it, which takes it from the buffer.
+    is_encoded: bool,
 }
 
 /// What one step of understanding the buffer brought.
@@ -72,17 +89,27 @@ impl ReadHalf {
         transport: Arc<dyn Transport>,
         role: Role,
         limits: Limits,
+        extensions: &[Agreed],
         leftover: &[u8],
     ) -> ReadHalf {
         let mut buffer = ReadBuffer::default();
         buffer.append(leftover);
+        let mut inbound = Inbound::new(role, limits);
+        let decoding = Decoding::new(extensions, limits);
+        match &decoding {
+            None => {}
+            Some(decoding) if decoding.takes_all_frames() => inbound.leave_to_extensions(),
+            Some(_) => inbound.allow_rsv(Rsv::RSV1),
+        }
         ReadHalf {
             transport: Some(transport),
             buffer,
             used_at: 0,
-            inbound: Inbound::new(role, limits),
+            inbound,
+            decoding,
             queue: VecDeque::new(),
             ready: None,
+            decoded: Vec::new(),
             partial: None,
             closing_backlog: 0,
             is_refused: false,
@@ -111,8 +138,13 @@ impl ReadHalf {
         if let Some(Incoming { kind, bytes, .. }) = self.queue.pop_front() {
             return Some(take(Payload::Owned(kind, bytes)));
         }
-        let (kind, range) = self.ready.take()?;
-        Some(take(Payload::Borrowed(kind, self.buffer.at(range))))
+        Some(match self.ready.take()? {
+            Ready::Buffered(kind, range) => take(Payload::Borrowed(kind, self.buffer.at(range))),
+            Ready::Decoded(kind) if self.decoded.len() > KEPT_DECODED => {
+                take(Payload::Owned(kind, std::mem::take(&mut self.decoded)))
+            }
+            Ready::Decoded(kind) => take(Payload::Borrowed(kind, &self.decoded)),
+        })
     }
 
     /// Takes the message with its fragments, or those that are complete of one that is not; the
@@ -142,7 +174,10 @@ impl ReadHalf {
 
     /// Bytes of the message that is [`Available::Message`].
     pub(crate) fn next_len(&self) -> Option<usize> {
-        let ready = self.ready.as_ref().map(|(_, range)| range.len());
+        let ready = self.ready.as_ref().map(|ready| match ready {
+            Ready::Buffered(_, range) => range.len(),
+            Ready::Decoded(_) => self.decoded.len(),
+        });
         self.queue.front().map(|message| message.bytes.len()).or(ready)
     }
 
@@ -152,11 +187,33 @@ impl ReadHalf {
         self.queue.len() + partial.map_or(0, |partial| partial.message.fragment_ends.len())
     }
 
-    /// Moves the message in the buffer to the queue, before the buffer is read on.
+    /// Moves the message that is ready to the queue, before its memory is used for the next.
     pub(crate) fn keep_ready(&mut self) {
-        if let Some((kind, range)) = self.ready.take() {
-            let bytes = self.buffer.at(range).to_vec();
+        if let Some(ready) = self.ready.take() {
+            let (kind, bytes) = match ready {
+                Ready::Buffered(kind, range) => (kind, self.buffer.at(range).to_vec()),
+                Ready::Decoded(kind) => (kind, std::mem::take(&mut self.decoded)),
+            };
             self.queue.push_back(Incoming { kind, bytes, fragment_ends: Vec::new() });
+        }
+    }
+
+    /// Whether the next frame takes so long to be understood that others should not be held up.
+    pub(crate) fn is_next_costly(&mut self) -> bool {
+        if self.decoding.is_none() {
+            return false;
+        }
+        match FrameHeader::parse(self.buffer.unread()) {
+            _ if self.inbound.remaining() > 0 => true,
+            Ok(Some((header, _))) => !header.rsv.is_none() && header.payload_len > CHEAP_LEN,
+            _ => false,
+        }
+    }
+
+    /// Gives back memory that an idle connection does not need.
+    pub(crate) fn release_memory(&mut self) {
+        if self.ready.is_none() {
+            self.decoded = Vec::new();
         }
     }
 
@@ -169,32 +226,58 @@ impl ReadHalf {
             return Parsed::NeedInput;
         }
         let position = self.buffer.position();
-        let ReadHalf { inbound, buffer, partial, .. } = self;
+        let ReadHalf { inbound, decoding, buffer, partial, decoded, .. } = self;
         let Received { consumed, event } = match inbound.receive(buffer.unread()) {
             Ok(received) => received,
             Err(error) => return self.refused(error),
         };
         let parsed = match event {
             None => Parsed::NeedInput,
-            Some(Event::Message { kind, payload, .. }) => {
+            Some(Event::Message { kind, rsv, payload }) => {
                 let end = position + consumed;
                 let start = end - payload.len();
-                if self.has_room(is_closing, end - start) {
-                    self.ready = Some((kind, start..end));
+                if let Some(decoding) = decoding.as_mut().filter(|d| is_encoded(d, rsv)) {
+                    decoded.clear();
+                    let outcome = decoding.data(kind, rsv, payload, Ends::Message, decoded);
+                    if let Err(error) = outcome {
+                        return self.refused(error);
+                    }
+                    if self.has_room(is_closing, self.decoded.len()) {
+                        self.ready = Some(Ready::Decoded(kind));
+                    }
+                } else if self.has_room(is_closing, end - start) {
+                    self.ready = Some(Ready::Buffered(kind, start..end));
                 }
                 Parsed::Progress
             }
             Some(Event::Begin(begin)) => {
-                Partial::begin(partial, begin);
+                let is_encoded = decoding.as_ref().is_some_and(|d| is_encoded(d, begin.rsv));
+                Partial::begin(partial, begin, is_encoded);
                 Parsed::Progress
             }
             Some(Event::Data(data)) => {
                 let target = partial.get_or_insert_with(|| Partial::new(data.kind));
                 target.large = None;
-                target.message.bytes.extend_from_slice(data.payload);
-                let ends = data.ends;
+                let Data { kind, rsv, payload, ends } = data;
+                match decoding.as_mut().filter(|d| is_encoded(d, rsv)) {
+                    None => target.message.bytes.extend_from_slice(payload),
+                    Some(decoding) => {
+                        target.is_encoded = true;
+                        let bytes = &mut target.message.bytes;
+                        if let Err(error) = decoding.data(kind, rsv, payload, ends, bytes) {
+                            return self.refused(error);
+                        }
+                    }
+                }
                 self.finish(is_closing, ends);
                 Parsed::Progress
+            }
+            Some(Event::Control { opcode, rsv, payload }) => {
+                let payload = payload.to_vec();
+                match self.decode_control(opcode, rsv, payload) {
+                    Ok(parsed) => parsed,
+                    Err(error) => return self.refused(error),
+                }
             }
             Some(Event::Ping(payload)) => Parsed::Ping(payload.to_vec()),
             Some(Event::Pong(payload)) => Parsed::Pong(payload.to_vec()),
@@ -213,7 +296,8 @@ impl ReadHalf {
     ) -> io::Result<(usize, Parsed)> {
         self.keep_ready();
         let remaining = usize::try_from(self.inbound.remaining()).unwrap_or(usize::MAX);
-        let Some(partial) = self.partial.as_mut().filter(|_| remaining >= LARGE_LEN) else {
+        let goes_to_place = |partial: &&mut Partial| remaining >= LARGE_LEN && !partial.is_encoded;
+        let Some(partial) = self.partial.as_mut().filter(goes_to_place) else {
             let len = read(self.buffer.room())?;
             self.buffer.filled(len);
             return Ok((len, Parsed::Progress));
@@ -280,6 +364,22 @@ impl ReadHalf {
         Parsed::Refused(error)
     }
 
+    fn decode_control(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        mut payload: Vec<u8>,
+    ) -> Result<Parsed, ProtocolError> {
+        if let Some(decoding) = &mut self.decoding {
+            payload = decoding.control(opcode, rsv, payload)?;
+        }
+        Ok(match opcode {
+            Opcode::Ping => Parsed::Ping(payload),
+            Opcode::Pong => Parsed::Pong(payload),
+            _ => Parsed::Close(CloseFrame::parse(&payload)?),
+        })
+    }
+
     fn untouched_large(&self) -> Option<usize> {
         let large = self.partial.as_ref()?.large?;
         (self.inbound.remaining() == large as u64).then_some(large)
@@ -323,19 +423,25 @@ impl ReadHalf {
 
 impl Partial {
     fn new(kind: Kind) -> Partial {
-        Partial { message: Incoming::new(kind), large: None, is_skipped: false }
+        Partial { message: Incoming::new(kind), large: None, is_skipped: false, is_encoded: false }
     }
 
-    fn begin(partial: &mut Option<Partial>, begin: Begin) {
+    fn begin(partial: &mut Option<Partial>, begin: Begin, is_encoded: bool) {
         let partial = partial.get_or_insert_with(|| Partial::new(begin.kind));
+        partial.is_encoded = is_encoded;
         let len = usize::try_from(begin.payload_len).unwrap_or(usize::MAX);
-        if begin.is_whole_message && len >= LARGE_LEN {
+        if begin.is_whole_message && len >= LARGE_LEN && !is_encoded {
             partial.large = Some(len);
-        } else {
+        } else if !is_encoded {
             // A header is only a claim: the rest is reserved as it comes.
             partial.message.bytes.reserve(len.min(READ_LEN));
         }
     }
+}
+
+/// Whether the extensions have to decode a frame or message with these reserved bits.
+fn is_encoded(decoding: &Decoding, rsv: Rsv) -> bool {
+    decoding.takes_all_frames() || !rsv.is_none()
 }
 
 /// What a caller can do with a message that is not all there.
@@ -351,6 +457,13 @@ pub(crate) enum Want {
 
 /// From here on a frame's payload is read to its place directly, not through the buffer.
 pub(crate) const LARGE_LEN: usize = READ_LEN;
+
+/// A compressed message of up to this many bytes is decompressed by whoever looks for it, in some
+/// microseconds, even if it holds the interpreter's lock; a longer one only by who waits.
+const CHEAP_LEN: u64 = 4 * 1024;
+
+/// A decoded message of more bytes than this is handed out with its memory.
+const KEPT_DECODED: usize = 16 * 1024;
 
 /// A header is only a claim: of a large message at most this much memory is reserved at once, and none
 /// of it is touched before its bytes come.

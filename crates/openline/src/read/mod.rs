@@ -54,7 +54,7 @@ impl Line {
             return None;
         }
         let mut half = try_lock(&self.read)?;
-        let taken = match self.understand(&mut half, Want::Whole) {
+        let taken = match self.understand_cheaply(&mut half) {
             Some(Available::Message) => half.take(take),
             _ => None,
         };
@@ -72,7 +72,7 @@ impl Line {
             return Ok(None);
         }
         let Some(mut half) = try_lock(&self.read) else { return Ok(None) };
-        let outcome = match self.understand(&mut half, Want::Whole) {
+        let outcome = match self.understand_cheaply(&mut half) {
             Some(Available::Message) => match half.next_len() {
                 Some(needed) if needed > available => {
                     Err(Error::BufferTooSmall { needed, available })
@@ -273,6 +273,13 @@ impl Line {
                 parsed => self.respond(parsed),
             }
         }
+    }
+
+    /// As [`understand`](Line::understand) a whole message, for who must not be held up.
+    #[inline]
+    fn understand_cheaply(&self, half: &mut ReadHalf) -> Option<Available> {
+        let is_there = half.available(Want::Whole).is_some();
+        if !is_there && half.is_next_costly() { None } else { self.understand(half, Want::Whole) }
     }
 
     /// Reads more, waiting for it until `deadline`.

@@ -2,10 +2,12 @@
 
 use std::io;
 
-use openline_proto::{Kind, Opcode, Outbound, Part, Role, mask};
+use openline_proto::extension::{Agreed, CodingError, Encoding};
+use openline_proto::{Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, mask};
 
 use super::control::PendingControl;
 use crate::keys::MaskKeys;
+use crate::outgoing::Outgoing;
 use crate::sync::Arc;
 use crate::transport::Transport;
 
@@ -17,6 +19,10 @@ pub(crate) struct WriteHalf {
     /// Whether the Close frame is in the buffer or gone: nothing may follow it.
     pub(crate) is_closed: bool,
     outbound: Outbound,
+    /// `None` without extensions.
+    encoding: Option<Encoding>,
+    /// Memory for the payload that extensions make.
+    encoded: Vec<u8>,
     keys: MaskKeys,
     /// Encoded frames; the first `written` bytes are gone.
     bytes: Vec<u8>,
@@ -26,11 +32,17 @@ pub(crate) struct WriteHalf {
 }
 
 impl WriteHalf {
-    pub(crate) fn new(transport: Arc<dyn Transport>, role: Role) -> WriteHalf {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        role: Role,
+        extensions: &[Agreed],
+    ) -> WriteHalf {
         WriteHalf {
             transport: Some(transport),
             is_closed: false,
             outbound: Outbound::new(role),
+            encoding: Encoding::new(extensions),
+            encoded: Vec::new(),
             keys: MaskKeys::new(),
             bytes: Vec::new(),
             written: 0,
@@ -44,37 +56,86 @@ impl WriteHalf {
     }
 
     /// Encodes the control frames that wait.
-    pub(crate) fn take_control(&mut self, control: &PendingControl) {
+    ///
+    /// # Errors
+    ///
+    /// That of an extension: no control frame can be done without.
+    pub(crate) fn take_control(&mut self, control: &PendingControl) -> io::Result<()> {
         while control.is_pending() {
-            let Some((opcode, payload)) = control.pop() else { return };
+            let Some((opcode, mut payload)) = control.pop() else { return Ok(()) };
             if self.is_closed {
                 continue;
             }
             self.is_closed = opcode == Opcode::Close;
-            let key = self.keys.next();
-            self.outbound
-                .encode_control(opcode, &payload, key, &mut self.bytes)
+            let mut rsv = Rsv::NONE;
+            if let Some(encoding) = &mut self.encoding {
+                (payload, rsv) = encoding.control(opcode, payload).map_err(io::Error::other)?;
+            }
+            let mut header = self
+                .outbound
+                .control_header(opcode, payload.len(), self.keys.next())
                 .expect("bug: the payload of a control frame is checked before it waits here");
+            header.rsv = rsv;
+            self.bytes.extend_from_slice(header.encode().as_ref());
+            self.append_payload(header.mask, &payload);
+        }
+        Ok(())
+    }
+
+    /// What extensions make of a frame; `None` if it goes out as it is. To be
+    /// [recycled](WriteHalf::recycle) when it is written.
+    pub(crate) fn encode<E: From<CodingError>>(
+        &mut self,
+        message: Outgoing<'_>,
+        part: Part,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Option<Encoded>, E> {
+        let Some(encoding) = &mut self.encoding else { return Ok(None) };
+        let mut payload = std::mem::take(&mut self.encoded);
+        let Outgoing { kind, payload: plain, compress } = message;
+        let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;
+        let encoded = rsv.map(|rsv| Encoded { rsv, payload });
+        Ok(encoded)
+    }
+
+    /// Takes the memory of an encoded payload back, for the next.
+    pub(crate) fn recycle(&mut self, encoded: Option<Encoded>) {
+        if let Some(Encoded { mut payload, .. }) = encoded
+            && payload.capacity() <= KEPT_CAPACITY
+        {
+            payload.clear();
+            self.encoded = payload;
         }
     }
 
     /// Starts a data frame; its payload follows in pieces.
-    pub(crate) fn begin_frame(&mut self, kind: Kind, part: Part, len: usize) -> OpenFrame {
+    pub(crate) fn begin_frame(
+        &mut self,
+        kind: Kind,
+        part: Part,
+        rsv: Rsv,
+        len: usize,
+    ) -> OpenFrame {
         let (start, before) = (self.bytes.len(), self.outbound.clone());
-        let header = self.outbound.data_header(kind, part, len, self.keys.next());
+        let mut header = self.outbound.data_header(kind, part, len, self.keys.next());
+        header.rsv = rsv;
         self.bytes.extend_from_slice(header.encode().as_ref());
         OpenFrame { start, is_committed: false, mask: header.mask, before }
     }
 
     /// Appends the next piece of the frame's payload.
     pub(crate) fn append(&mut self, frame: &mut OpenFrame, piece: &[u8]) {
-        match &mut frame.mask {
+        self.append_payload(frame.mask, piece);
+        frame.mask = frame.mask.map(|key| key.after(piece.len()));
+    }
+
+    fn append_payload(&mut self, mask: Option<MaskKey>, piece: &[u8]) {
+        match mask {
             None => self.bytes.extend_from_slice(piece),
             Some(key) => {
                 let start = self.bytes.len();
                 self.bytes.resize(start + piece.len(), 0);
-                mask::copy(*key, piece, &mut self.bytes[start..]);
-                *key = key.after(piece.len());
+                mask::copy(key, piece, &mut self.bytes[start..]);
             }
         }
     }
@@ -91,6 +152,7 @@ impl WriteHalf {
         if let Some(start) = starts.get(committed) {
             self.bytes.truncate(*start);
             self.reset_if_written();
+            self.undo_encoding();
         }
         committed
     }
@@ -106,6 +168,13 @@ impl WriteHalf {
         self.bytes.truncate(frame.start);
         self.reset_if_written();
         self.outbound = frame.before.clone();
+        self.undo_encoding();
+    }
+
+    fn undo_encoding(&mut self) {
+        if let Some(encoding) = &mut self.encoding {
+            encoding.undo();
+        }
     }
 
     /// Writes what the transport takes now.
@@ -135,11 +204,14 @@ impl WriteHalf {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
         }
+        self.encoded = Vec::new();
     }
 
     /// The connection is over: what was to be sent is not sent any more.
     pub(crate) fn end(&mut self) {
         self.transport = None;
+        self.encoding = None;
+        self.encoded = Vec::new();
         self.bytes = Vec::new();
         self.written = 0;
         self.is_unflushed = false;
@@ -157,6 +229,13 @@ impl WriteHalf {
     }
 }
 
+/// What extensions made of a frame.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) rsv: Rsv,
+    pub(crate) payload: Vec<u8>,
+}
+
 /// A data frame whose payload is being appended.
 #[derive(Debug)]
 pub(crate) struct OpenFrame {
@@ -164,7 +243,7 @@ pub(crate) struct OpenFrame {
     start: usize,
     /// Whether a piece of it is gone, and the buffer was emptied since.
     is_committed: bool,
-    mask: Option<openline_proto::MaskKey>,
+    mask: Option<MaskKey>,
     /// The state to go back to if it is withdrawn.
     before: Outbound,
 }

@@ -9,11 +9,13 @@ mod half;
 
 use std::io;
 
-use openline_proto::{Kind, Part, State};
+use openline_proto::extension::CodingError;
+use openline_proto::{Kind, Part, Rsv, State};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
+use crate::outgoing::Outgoing;
 use crate::read::{Drained, TURNS_PER_SIGNAL};
 use crate::status::SLICE;
 use crate::sync::{MutexGuard, Ordering, fence, try_lock};
@@ -34,10 +36,18 @@ pub(crate) enum Turn {
 /// Why a frame did not go out whole.
 #[derive(Debug)]
 enum Stop {
+    /// An extension refused the message.
+    Encoding(CodingError),
     Interrupted,
     Lost(io::Error),
     Over,
     Timeout,
+}
+
+impl From<CodingError> for Stop {
+    fn from(error: CodingError) -> Stop {
+        Stop::Encoding(error)
+    }
 }
 
 impl Line {
@@ -45,13 +55,12 @@ impl Line {
     pub(crate) fn send(
         &self,
         turn: Turn,
-        kind: Kind,
         part: Part,
-        payload: &[u8],
+        message: Outgoing<'_>,
         deadline: Deadline,
     ) -> Result<()> {
         let mut half = self.enter_write(turn, deadline)?;
-        let outcome = self.write_frame(&mut half, kind, part, payload, deadline);
+        let outcome = self.write_frame(&mut half, part, message, deadline);
         if matches!(outcome, Ok(()) | Err((_, true))) {
             self.in_fragments.store(part == Part::Fragment, Ordering::Relaxed);
         }
@@ -63,7 +72,7 @@ impl Line {
     /// tells how many are sent or will be; the others were taken back.
     pub(crate) fn send_many<'m>(
         &self,
-        messages: impl Iterator<Item = (Kind, &'m [u8])>,
+        messages: impl Iterator<Item = Outgoing<'m>>,
         deadline: Deadline,
     ) -> (usize, Result<()>) {
         let mut half = match self.enter_write(Turn::Message, deadline) {
@@ -73,15 +82,15 @@ impl Line {
         let mut sent = 0;
         let mut starts = Vec::new();
         let mut outcome = self.begin_write(&mut half, deadline).map_err(|stop| (stop, false));
-        for (kind, payload) in messages {
+        for message in messages {
             if outcome.is_err() {
                 break;
             }
-            let is_large = payload.len() >= PIECE_LEN;
-            if !is_large {
-                starts.push(half.pending_len());
-                let mut frame = half.begin_frame(kind, Part::Whole, payload.len());
-                half.append(&mut frame, payload);
+            let is_large = message.payload.len() >= PIECE_LEN;
+            if !is_large && let Err(stop) = gather(&mut half, &mut starts, message) {
+                outcome = self.write_gathered(&mut half, &mut starts, &mut sent, deadline);
+                outcome = outcome.and(Err((stop, false)));
+                break;
             }
             if is_large || half.pending_len() >= PIECE_LEN {
                 outcome = self.write_gathered(&mut half, &mut starts, &mut sent, deadline);
@@ -90,7 +99,7 @@ impl Line {
                 }
             }
             if is_large && outcome.is_ok() {
-                outcome = self.write_frame(&mut half, kind, Part::Whole, payload, deadline);
+                outcome = self.write_frame(&mut half, Part::Whole, message, deadline);
                 sent += usize::from(matches!(outcome, Ok(()) | Err((_, true))));
             }
         }
@@ -119,7 +128,7 @@ impl Line {
             let Some(mut half) = try_lock(&self.write) else { return };
             // As in `begin_write`.
             let outcome = half.try_flush().and_then(|()| {
-                half.take_control(&self.control);
+                half.take_control(&self.control)?;
                 half.try_flush()
             });
             if outcome.is_ok() && half.is_closed {
@@ -196,13 +205,35 @@ impl Line {
     fn write_frame(
         &self,
         half: &mut WriteHalf,
-        kind: Kind,
         part: Part,
-        payload: &[u8],
+        message: Outgoing<'_>,
         deadline: Deadline,
     ) -> std::result::Result<(), (Stop, bool)> {
         self.begin_write(half, deadline).map_err(|stop| (stop, false))?;
-        let mut frame = half.begin_frame(kind, part, payload.len());
+        // Who only polls gets what can be done without waiting, and that includes the work itself.
+        let is_poll = deadline.has_passed();
+        let mut go_on =
+            || if !is_poll && deadline.has_passed() { Err(Stop::Timeout) } else { Ok(()) };
+        let encoded = half.encode(message, part, &mut go_on).map_err(|stop| (stop, false))?;
+        let Outgoing { kind, payload, .. } = message;
+        let outcome = match &encoded {
+            None => self.write_payload(half, (kind, part, Rsv::NONE), payload, deadline),
+            Some(encoded) => {
+                self.write_payload(half, (kind, part, encoded.rsv), &encoded.payload, deadline)
+            }
+        };
+        half.recycle(encoded);
+        outcome
+    }
+
+    fn write_payload(
+        &self,
+        half: &mut WriteHalf,
+        (kind, part, rsv): (Kind, Part, Rsv),
+        payload: &[u8],
+        deadline: Deadline,
+    ) -> std::result::Result<(), (Stop, bool)> {
+        let mut frame = half.begin_frame(kind, part, rsv, payload.len());
         let mut rest = payload;
         loop {
             let piece;
@@ -236,7 +267,7 @@ impl Line {
         if !half.is_flushed() {
             self.write_out(half, deadline)?;
         }
-        half.take_control(&self.control);
+        half.take_control(&self.control).map_err(Stop::Lost)?;
         // RFC 6455 §5.5.1: no data frame may follow a Close.
         if half.is_closed { Err(Stop::Over) } else { Ok(()) }
     }
@@ -310,6 +341,7 @@ impl Line {
 
     fn explain(&self, stop: Stop, committed: bool, deadline: Deadline) -> Error {
         match stop {
+            Stop::Encoding(error) => Error::Other(error.into()),
             Stop::Interrupted => Error::Interrupted { committed },
             Stop::Timeout => Error::Timeout { during: Waiting::Send, committed },
             Stop::Over => self.closed_by(deadline),
@@ -319,6 +351,24 @@ impl Line {
             }
         }
     }
+}
+
+/// Puts a small message into the buffer.
+fn gather(
+    half: &mut WriteHalf,
+    starts: &mut Vec<usize>,
+    message: Outgoing<'_>,
+) -> std::result::Result<(), Stop> {
+    let encoded = half.encode(message, Part::Whole, &mut || Ok::<(), Stop>(()))?;
+    let (rsv, payload) = match &encoded {
+        None => (Rsv::NONE, message.payload),
+        Some(encoded) => (encoded.rsv, &encoded.payload[..]),
+    };
+    starts.push(half.pending_len());
+    let mut frame = half.begin_frame(message.kind, Part::Whole, rsv, payload.len());
+    half.append(&mut frame, payload);
+    half.recycle(encoded);
+    Ok(())
 }
 
 /// Payload is masked and written in pieces of this length: two of them fit the L2 cache.

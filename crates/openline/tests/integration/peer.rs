@@ -102,6 +102,7 @@ impl Peer {
                 Some(Event::Ping(payload)) => Some(Frame::Ping(payload.to_vec())),
                 Some(Event::Pong(payload)) => Some(Frame::Pong(payload.to_vec())),
                 Some(Event::Close(close)) => Some(Frame::Close(close)),
+                Some(Event::Control { .. }) => unreachable!("nothing is left to extensions"),
             };
             self.buffer.drain(..consumed);
             if let Some(frame) = frame {
