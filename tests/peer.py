@@ -20,9 +20,14 @@ from openline.sync.client import ClientConnection, connect
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
+RSV1 = 0x40
+RSV2 = 0x20
+RSV3 = 0x10
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
     """Make a frame as servers send it (RFC 6455 §5.2)."""
-    head = bytes([opcode | (0x80 if fin else 0)])
+    head = bytes([opcode | (0x80 if fin else 0) | rsv])
     if len(payload) < 126:
         return head + bytes([len(payload)]) + payload
     if len(payload) < 2**16:
@@ -48,13 +53,17 @@ class Peer:
     Args:
         first: bytes sent right behind the response.
         response: what to answer in place of a correct response; None: nothing at all.
+        extensions: the extensions in a correct response.
     """
 
-    def __init__(self, first: bytes = b"", response: bytes | None = b"correct") -> None:
+    def __init__(
+        self, first: bytes = b"", response: bytes | None = b"correct", extensions: str = ""
+    ) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"ws://127.0.0.1:{self._listener.getsockname()[1]}/"
         self._first = first
         self._response = response
+        self._extensions = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
         self._accepted = threading.Event()
         self._socket: socket.socket | None = None
         self._received = b""
@@ -144,7 +153,12 @@ class Peer:
             accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
             connection.sendall(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + self._first
+                b"Sec-WebSocket-Accept: "
+                + accept
+                + b"\r\n"
+                + self._extensions.encode()
+                + b"\r\n"
+                + self._first
             )
         elif self._response is not None:
             connection.sendall(self._response)

@@ -23,6 +23,8 @@ from openline import _arguments as arguments
 from openline import _openline
 from openline.datastructures import Headers
 from openline.exceptions import ConnectError, InvalidProxy, InvalidURI, _connect_error
+from openline.extensions import Extension
+from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from openline.http11 import USER_AGENT
 from openline.sync.client import connect, unix_connect
 from openline.testing import EchoServer
@@ -89,6 +91,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
     ("extensions", "permessage-deflate", TypeError, "extensions must be a sequence .*, not str"),
     ("extensions", 5, TypeError, "extensions must be a sequence .*, not int"),
     ("extensions", [object()], TypeError, "must be a sequence of extension factories, not of object"),
+    ("extensions", [Extension()], TypeError, "must be a sequence of extension factories, not of Extension"),
     # subprotocols
     ("subprotocols", "chat", TypeError, "subprotocols must be a sequence .*such as a list, not str"),
     ("subprotocols", b"chat", TypeError, "not bytes"),
@@ -223,7 +226,6 @@ def test_wrong_argument_of_unix_connect(name: str, value: Any, error: type[Excep
 
 # Argument, how to make a right value of it: what a later release takes is refused by name, never passed over.
 LATER: list[tuple[str, Callable[[], Any]]] = [
-    ("extensions", lambda: [type("F", (), {"get_request_params": 1, "process_response_params": 1})()]),
     ("logger", logging.getLogger),
     ("logger", lambda: logging.LoggerAdapter(logging.getLogger(), {})),
     ("create_connection", lambda: lambda *args, **kwargs: None),
@@ -236,15 +238,20 @@ def test_later_argument(name: str, make: Callable[[], Any]) -> None:
         connect("wss://localhost/", **{name: make()})
 
 
+FACTORY = ClientPerMessageDeflateFactory()
+
 # Argument, value, what the binding gets.
 RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("server_hostname", "example.com", {"server_hostname": "example.com"}),
     ("origin", "https://example.com", {"origin": "https://example.com"}),
     ("extensions", [], {}),
+    ("extensions", [FACTORY], {"compression": False, "extensions": [FACTORY]}),
+    ("extensions", (FACTORY,), {"compression": False, "extensions": [FACTORY]}),
     ("subprotocols", ["v2", "v1"], {"subprotocols": ["v2", "v1"]}),
     ("subprotocols", ("v2",), {"subprotocols": ["v2"]}),
     ("subprotocols", [], {"subprotocols": []}),
-    ("compression", None, {}),
+    ("compression", None, {"compression": False}),
+    ("compression", "deflate", {"compression": True}),
     ("additional_headers", {"X": "y"}, {"headers": [("X", "y")]}),
     ("additional_headers", [("X", "y"), ("x", "z")], {"headers": [("X", "y"), ("x", "z")]}),
     ("additional_headers", Headers([("X", "y"), ("x", "\xff")]), {"headers": [("X", "y"), ("x", "\xff")]}),
@@ -299,6 +306,8 @@ DEFAULTS: dict[str, Any] = {
     "max_redirects": 10,
     "origin": None,
     "subprotocols": [],
+    "compression": True,
+    "extensions": [],
     "headers": [],
     "user_agent": USER_AGENT,
     "open_timeout": 10,

@@ -8,7 +8,18 @@ import importlib
 import pytest
 
 
-MODULES = ["_arguments", "_record", "datastructures", "exceptions", "frames", "http11", "protocol", "uri"]
+MODULES = [
+    "_arguments",
+    "_record",
+    "datastructures",
+    "exceptions",
+    "extensions.base",
+    "extensions.permessage_deflate",
+    "frames",
+    "http11",
+    "protocol",
+    "uri",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

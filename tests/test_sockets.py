@@ -167,7 +167,7 @@ class Stream:
 class TestStream:
     def test_object_with_recv_and_sendall(self, server: EchoServer) -> None:
         stream: Any = Stream(server)
-        with connect("ws://localhost/", sock=stream) as ws:
+        with connect("ws://localhost/", sock=stream, compression=None) as ws:
             echoes(ws)
         assert stream.sent > 300_000
         assert stream.is_closed.wait(10)

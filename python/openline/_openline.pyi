@@ -5,7 +5,17 @@ from typing import Any, Literal, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
-__all__ = ["__version__", "parse_uri", "parse_proxy", "Client", "Handle", "Connection", "EchoServer"]
+__all__ = [
+    "__version__",
+    "parse_uri",
+    "parse_proxy",
+    "Client",
+    "Handle",
+    "Connection",
+    "Deflate",
+    "DeflateCodec",
+    "EchoServer",
+]
 
 __version__: str
 
@@ -27,6 +37,8 @@ class Client:
         max_redirects: int,
         origin: str | None,
         subprotocols: list[str],
+        compression: bool,
+        extensions: list[Any],
         headers: list[tuple[str, str]],
         user_agent: str | None,
         open_timeout: float | None,
@@ -54,6 +66,7 @@ class Connection:
         timeout: float | None = None,
         *,
         text: bool | None = None,
+        compress: bool | None = None,
     ) -> None: ...
     # Two forms for each `decode`: by position after `timeout`, or by name alone.
     @overload
@@ -76,7 +89,13 @@ class Connection:
     def recv_many(
         self, max: SupportsIndex | None = None, timeout: float | None = None
     ) -> list[str | bytes]: ...
-    def send_many(self, messages: Iterable[str | Buffer], timeout: float | None = None) -> None: ...
+    def send_many(
+        self,
+        messages: Iterable[str | Buffer],
+        timeout: float | None = None,
+        *,
+        compress: bool | None = None,
+    ) -> None: ...
     def ping(self, data: str | Buffer = b"", timeout: float | None = None) -> float: ...
     def pong(self, data: str | Buffer = b"") -> None: ...
     def close(self, code: int = 1000, reason: str = "") -> None: ...
@@ -87,6 +106,8 @@ class Connection:
     def __next__(self) -> str | bytes: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def agreed_extensions(self) -> list[Any]: ...
     @property
     def subprotocol(self) -> str | None: ...
     @property
@@ -113,6 +134,29 @@ class Connection:
     def handshake_request(self) -> tuple[str, list[tuple[str, str]]]: ...
     @property
     def handshake_response(self) -> tuple[int, str, list[tuple[str, str]], bytes]: ...
+
+@final
+class Deflate:
+    def __new__(
+        cls,
+        *,
+        server_no_context_takeover: bool,
+        client_no_context_takeover: bool,
+        server_max_window_bits: int | None,
+        client_max_window_bits: int | Literal[True] | None,
+        require_client_max_window_bits: bool = False,
+    ) -> Self: ...
+    def offer(self) -> list[tuple[str, str | None]]: ...
+    def accept(self, answer: list[tuple[str, str | None]]) -> tuple[bool, bool, int, int]: ...
+    def answer(
+        self, offer: list[tuple[str, str | None]]
+    ) -> tuple[list[tuple[str, str | None]], tuple[bool, bool, int, int]]: ...
+
+@final
+class DeflateCodec:
+    def __new__(cls, agreed: tuple[bool, bool, int, int], effort: tuple[int, int, int]) -> Self: ...
+    def compress(self, payload: Buffer, fin: bool) -> bytes: ...
+    def decompress(self, payload: Buffer, fin: bool, max_size: int | None) -> bytes: ...
 
 @final
 class EchoServer:

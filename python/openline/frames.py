@@ -1,17 +1,21 @@
-"""Opcodes, close codes and what is in a close frame (RFC 6455 §5.2, §5.5.1, §7.4).
+"""Opcodes, close codes, what is in a close frame, and frames for extensions (RFC 6455 §5.2, §5.5.1, §7.4).
 
-Frames themselves are made and read by the Rust core.
+On the wire, frames are made and read by the Rust core.
 """
 
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING, Any
 
 from ._record import Record
 from .exceptions import ProtocolError
 from .typing import BytesLike
 
-__all__ = ["Opcode", "CloseCode", "Close"]
+if TYPE_CHECKING:
+    from ._frame import Frame
+
+__all__ = ["Opcode", "CloseCode", "Close", "Frame"]
 
 
 class Opcode(enum.IntEnum):
@@ -168,6 +172,18 @@ CLOSE_CODE_EXPLANATIONS: dict[int, str] = {
     CloseCode.BAD_GATEWAY: "bad gateway",
     CloseCode.TLS_HANDSHAKE: "TLS handshake failure [internal]",
 }
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name != "Frame":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._frame import Frame
+
+        globals()[name] = Frame
+        return Frame
+
 
 # Codes that may stand in a close frame, besides 3000 to 4999.
 EXTERNAL_CLOSE_CODES = frozenset(CloseCode) - {

@@ -89,6 +89,7 @@ function sendMessages(socket, options, after = () => {}) {
 const websockets = new WebSocketServer({
   noServer: true,
   maxPayload: 0,
+  perMessageDeflate: true,
   handleProtocols: (protocols) => (protocols.has("chat") ? "chat" : false),
 });
 

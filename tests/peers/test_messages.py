@@ -103,7 +103,7 @@ def test_over_the_limit(target: Target) -> None:
     ws.send("x" * 1000)
     assert ws.recv(timeout=20) == "x" * 1000
     ws.send("x" * 1001)
-    with pytest.raises(ConnectionClosedError, match="sent 1009 .* 1001 bytes exceeds max_size of 1000"):
+    with pytest.raises(ConnectionClosedError, match="sent 1009 .*max_size of 1000"):
         ws.recv(timeout=20)
     assert ws.wait_closed(20)
 

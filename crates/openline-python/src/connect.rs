@@ -16,6 +16,7 @@ use pyo3::types::PyBytes;
 
 use crate::convert::duplicate;
 use crate::error;
+use crate::extension::Negotiation;
 use crate::signals;
 use crate::ssl;
 use crate::timeout::limit;
@@ -92,6 +93,8 @@ type ProxyParts = (String, String, u16, Option<String>, Option<String>);
 #[pyclass(frozen, module = "openline._openline")]
 pub(crate) struct Client {
     client: openline::Client,
+    /// The factories of extensions to offer.
+    factories: Vec<Py<PyAny>>,
     large_limit: usize,
 }
 
@@ -110,6 +113,8 @@ impl Client {
     ///     max_redirects: how many redirects to follow.
     ///     origin: the `Origin` header, or None.
     ///     subprotocols: what to offer, best first.
+    ///     compression: whether to offer permessage-deflate with its defaults.
+    ///     extensions: factories of other extensions, or of that one, to offer before it.
     ///     headers: names and values to add to the request.
     ///     user_agent: the `User-Agent` header, or None.
     ///     open_timeout: seconds for all of it; None waits for ever.
@@ -123,9 +128,9 @@ impl Client {
     #[new]
     #[pyo3(signature = (
         *, tls, server_hostname, proxy, proxy_tls, proxy_server_hostname, address, local_addresses,
-        connect_timeout, max_redirects, origin, subprotocols, headers, user_agent, open_timeout,
-        ping_interval, ping_timeout, close_timeout, max_size, max_fragment_size, max_queue_high,
-        max_queue_low,
+        connect_timeout, max_redirects, origin, subprotocols, compression, extensions, headers,
+        user_agent, open_timeout, ping_interval, ping_timeout, close_timeout, max_size, max_fragment_size,
+        max_queue_high, max_queue_low,
     ))]
     #[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
     fn new(
@@ -141,6 +146,8 @@ impl Client {
         max_redirects: usize,
         origin: Option<&str>,
         subprotocols: Vec<String>,
+        compression: bool,
+        extensions: Vec<Py<PyAny>>,
         headers: Vec<(String, String)>,
         user_agent: Option<&str>,
         open_timeout: Option<f64>,
@@ -194,7 +201,11 @@ impl Client {
         for (name, value) in headers {
             client = client.header(&name, &value).map_err(|error| error::to_python(py, error))?;
         }
-        Ok(Client { client, large_limit: max_size.unwrap_or(UNLIMITED_LARGE_LEN) })
+        if !compression {
+            client = client.compression(None);
+        }
+        let large_limit = max_size.unwrap_or(UNLIMITED_LARGE_LEN);
+        Ok(Client { client, factories: extensions, large_limit })
     }
 
     /// Connects to a URI's host and port, or whatever leads there.
@@ -205,13 +216,13 @@ impl Client {
     /// Raises:
     ///     InvalidURI, ConnectError, ssl.SSLError, InvalidHandshake, TimeoutError: as `connect` says.
     fn connect(&self, py: Python<'_>, uri: &str) -> PyResult<Handle> {
-        self.open(py, |give_up| self.client.connect_unless(uri, give_up))
+        self.open(py, |client, give_up| client.connect_unless(uri, give_up))
     }
 
     /// Connects over the Unix socket at a path. Returns and raises as `connect`.
     fn connect_unix(&self, py: Python<'_>, path: &Bound<'_, PyAny>, uri: &str) -> PyResult<Handle> {
         let path = socket_path(path)?;
-        self.open(py, |give_up| self.client.connect_unix_unless(&path, uri, give_up))
+        self.open(py, |client, give_up| client.connect_unix_unless(&path, uri, give_up))
     }
 
     /// Connects over a `socket.socket`. A plain one is used by a descriptor of our own; an
@@ -222,7 +233,7 @@ impl Client {
         } else {
             Stream::from(duplicate(sock)?)
         };
-        self.open(py, move |give_up| self.client.connect_over_unless(stream, uri, give_up))
+        self.open(py, move |client, give_up| client.connect_over_unless(stream, uri, give_up))
     }
 }
 
@@ -232,8 +243,10 @@ impl Client {
     fn open(
         &self,
         py: Python<'_>,
-        open: impl FnOnce(&dyn Fn() -> bool) -> openline::Result<Connection> + Send,
+        open: impl FnOnce(&openline::Client, &dyn Fn() -> bool) -> openline::Result<Connection> + Send,
     ) -> PyResult<Handle> {
+        let negotiation = Negotiation::new(py, &self.factories)?;
+        let client = negotiation.offered_by(self.client.clone());
         let raised = Mutex::new(None);
         let give_up = || match Python::attach(signals::check) {
             Ok(()) => false,
@@ -242,8 +255,9 @@ impl Client {
                 true
             }
         };
-        let connection = py.detach(|| open(&give_up)).map_err(|error| {
+        let connection = py.detach(|| open(&client, &give_up)).map_err(|error| {
             let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let raised = raised.or_else(|| negotiation.take_raised());
             raised.unwrap_or_else(|| error::to_python(py, error))
         })?;
         let opened = Opened { connection, large_limit: self.large_limit };

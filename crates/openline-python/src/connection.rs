@@ -13,6 +13,7 @@ use pyo3::types::{IntoPyDict, PyBytes, PyList};
 use crate::connect::{Handle, Opened};
 use crate::convert::{Buffer, Data};
 use crate::error;
+use crate::extension;
 use crate::fragments::FragmentIterator;
 use crate::receive::{self, Decode};
 use crate::send::{self, FragmentsTurn};
@@ -57,6 +58,9 @@ impl Connection {
     ///     text: True sends text also for bytes, which must then be UTF-8 (they are not checked, and
     ///         anything else makes the peer close); False sends binary also for a `str`. Default:
     ///         None, as the type says.
+    ///     compress: on a connection with permessage-deflate, True compresses the message however short
+    ///         it is, and False does not. Default: None, compress unless it has less than 64 bytes, which
+    ///         cannot pay. Without permessage-deflate nothing is compressed.
     ///
     /// Raises:
     ///     TimeoutError: `timeout` is over. Either nothing was sent, or the rest of the message goes
@@ -67,14 +71,15 @@ impl Connection {
     ///         kinds, which fails the connection with 1011, as does an exception from the iterable.
     ///     BufferError: the buffer is not contiguous.
     ///     UnicodeEncodeError: the string has lone surrogates.
-    #[pyo3(signature = (message, timeout=None, *, text=None))]
+    #[pyo3(signature = (message, timeout=None, *, text=None, compress=None))]
     fn send(
         &self,
         message: &Bound<'_, PyAny>,
         timeout: Option<&Bound<'_, PyAny>>,
         text: Option<bool>,
+        compress: Option<bool>,
     ) -> PyResult<()> {
-        send::send(&self.line, &self.turn, message, deadline(timeout)?, text)
+        send::send(&self.line, &self.turn, message, deadline(timeout)?, text, compress)
     }
 
     /// Send messages in order, in as few system calls as possible.
@@ -84,6 +89,7 @@ impl Connection {
     ///         first is sent.
     ///     timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
     ///         of life. Default: None.
+    ///     compress: as in `send`, for each of them. Default: None.
     ///
     /// Raises:
     ///     TimeoutError: `timeout` is over; the text says how many messages are sent. No message is
@@ -92,13 +98,14 @@ impl Connection {
     ///     ConcurrencyError: this thread is sending fragments of another message.
     ///     TypeError: `messages` is one message, or one of them is neither `str` nor bytes-like;
     ///         nothing is sent.
-    #[pyo3(signature = (messages, timeout=None))]
+    #[pyo3(signature = (messages, timeout=None, *, compress=None))]
     fn send_many(
         &self,
         messages: &Bound<'_, PyAny>,
         timeout: Option<&Bound<'_, PyAny>>,
+        compress: Option<bool>,
     ) -> PyResult<()> {
-        send::send_many(&self.line, &self.turn, messages, deadline(timeout)?)
+        send::send_many(&self.line, &self.turn, messages, deadline(timeout)?, compress)
     }
 
     // Receiving.
@@ -326,6 +333,14 @@ impl Connection {
     #[getter]
     fn closed(&self) -> bool {
         self.line.is_closed()
+    }
+
+    /// The extensions that were agreed on, as a list in the order of the server's answer, made anew.
+    #[getter]
+    fn agreed_extensions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let extensions =
+            self.line.extensions().iter().map(|agreed| extension::to_python(py, agreed));
+        PyList::new(py, extensions.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// The subprotocol that was agreed on; None if there is none.

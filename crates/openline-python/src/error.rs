@@ -2,6 +2,7 @@
 
 use std::io;
 
+use openline::extension::CodingError;
 use openline::handshake::{HandshakeError, MessageFault};
 use openline::http::{Headers, Response};
 use openline::proxy::ProxyError;
@@ -22,6 +23,12 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
 /// Whether an exception is a `ConnectionClosed`, of either kind.
 pub(crate) fn is_connection_closed(py: Python<'_>, error: &PyErr) -> PyResult<bool> {
     Ok(error.is_instance(py, &exceptions(py)?.getattr("ConnectionClosed")?))
+}
+
+/// Whether an exception is of a class of `openline.exceptions`, by its name.
+pub(crate) fn is_a(py: Python<'_>, error: &PyErr, name: &str) -> bool {
+    let class = exceptions(py).and_then(|module| module.getattr(name));
+    class.is_ok_and(|class| error.is_instance(py, &class))
 }
 
 /// A `ProtocolError` that the engine's types cannot express.
@@ -65,8 +72,16 @@ pub(crate) fn header_pairs(headers: &Headers) -> Vec<(&str, &str)> {
 
 /// The exception that an error of the engine carries, if it came from Python.
 fn exception_in(py: Python<'_>, error: &io::Error) -> Option<PyErr> {
-    let exception: &PyErr = error.get_ref()?.downcast_ref()?;
-    Some(exception.clone_ref(py))
+    let inner = error.get_ref()?;
+    match inner.downcast_ref::<CodingError>() {
+        Some(coding) => exception_of(py, coding),
+        None => inner.downcast_ref::<PyErr>().map(|exception| exception.clone_ref(py)),
+    }
+}
+
+/// The exception that an extension raised.
+fn exception_of(py: Python<'_>, error: &CodingError) -> Option<PyErr> {
+    error.cause().downcast_ref::<PyErr>().map(|exception| exception.clone_ref(py))
 }
 
 /// The exception of an `ssl` object, with the name of the host in its text.
@@ -110,7 +125,10 @@ fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::InvalidUri(error) => make(py, "InvalidURI", (error.uri, error.reason))?,
         Error::Other(error) => match error.downcast::<PyErr>() {
             Ok(error) => *error,
-            Err(error) => PyRuntimeError::new_err(error.to_string()),
+            Err(error) => error
+                .downcast_ref::<CodingError>()
+                .and_then(|coding| exception_of(py, coding))
+                .unwrap_or_else(|| PyRuntimeError::new_err(error.to_string())),
         },
         Error::Protocol(_) => make(py, "ProtocolError", (text,))?,
         Error::Proxy(error) => proxy_failed(py, &error)?,
@@ -157,7 +175,7 @@ fn cause_of(py: Python<'_>, cause: &Cause) -> PyResult<PyErr> {
 }
 
 /// What of the peer broke the protocol or a limit.
-fn protocol_cause(py: Python<'_>, error: &ProtocolError) -> PyResult<PyErr> {
+pub(crate) fn protocol_cause(py: Python<'_>, error: &ProtocolError) -> PyResult<PyErr> {
     let text = error.to_string();
     match error {
         ProtocolError::MessageTooBig { size, limit }
@@ -166,6 +184,15 @@ fn protocol_cause(py: Python<'_>, error: &ProtocolError) -> PyResult<PyErr> {
             // The text that tells the way out, beside the sizes for programs.
             error.value(py).setattr("message", text)?;
             Ok(error)
+        }
+        ProtocolError::DecompressedTooBig { limit }
+        | ProtocolError::DecodedFragmentTooBig { limit } => {
+            let error = make(py, "PayloadTooBig", (py.None(), *limit))?;
+            error.value(py).setattr("message", text)?;
+            Ok(error)
+        }
+        ProtocolError::Extension(coding) if exception_of(py, coding).is_some() => {
+            Ok(exception_of(py, coding).expect("bug: it is there, as just seen"))
         }
         ProtocolError::TooManyFragments { limit } => make(py, "TooManyFragments", (*limit,)),
         _ => make(py, "ProtocolError", (text,)),
@@ -200,6 +227,7 @@ fn without_number(text: String, number: Option<i32>) -> String {
 fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
     let text = error.to_string();
     match error {
+        HandshakeError::DuplicateParameter(name) => make(py, "DuplicateParameter", (name,)),
         HandshakeError::HeaderLineTooLong { .. } => make(py, "HeaderLineTooLong", (text,)),
         HandshakeError::InvalidField(_) => Ok(PyValueError::new_err(text)),
         HandshakeError::InvalidHeader { name, value } => make(py, "InvalidHeader", (name, value)),
@@ -214,6 +242,10 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
         }
         HandshakeError::InvalidMethod(method) => make(py, "InvalidMethod", (method,)),
         HandshakeError::InvalidOrigin(origin) => make(py, "InvalidOrigin", (origin,)),
+        HandshakeError::InvalidParameterName(name) => make(py, "InvalidParameterName", (name,)),
+        HandshakeError::InvalidParameterValue { name, value } => {
+            make(py, "InvalidParameterValue", (name, value))
+        }
         HandshakeError::InvalidProtocol(version) => make(py, "InvalidProtocol", (version,)),
         HandshakeError::InvalidStatus(response) => make(py, "_invalid_status", parts(py, response)),
         HandshakeError::InvalidUpgrade { name, value } => make(py, "InvalidUpgrade", (name, value)),

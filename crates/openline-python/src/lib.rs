@@ -7,9 +7,12 @@
 mod connect;
 mod connection;
 mod convert;
+mod deflate;
 mod echo_server;
 mod error;
+mod extension;
 mod fragments;
+mod gate;
 mod receive;
 mod send;
 mod signals;
@@ -29,7 +32,9 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connect::Handle>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<echo_server::EchoServer>()?;
-    ssl::register(module)?;
+    module.add_class::<deflate::Deflate>()?;
+    module.add_class::<deflate::DeflateCodec>()?;
+    gate::register(module)?;
     notice_forks(module)
 }
 
@@ -38,7 +43,7 @@ fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[pyfunction]
     fn notice_fork() {
         openline::notice_fork();
-        ssl::forget_visitors();
+        gate::forget_visitors();
     }
 
     let py = module.py();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use openline::{Connection, Deadline, Error, FragmentSender, Outgoing};
+use openline::{Compress, Connection, Deadline, Error, FragmentSender, Outgoing};
 use pyo3::exceptions::{PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyMapping};
@@ -39,12 +39,14 @@ pub(crate) fn send(
     message: &Bound<'_, PyAny>,
     deadline: Deadline,
     text: Option<bool>,
+    compress: Option<bool>,
 ) -> PyResult<()> {
     let py = message.py();
+    let compress = self::compress(compress);
     turn.check(py)?;
     // Strings and bytes-like objects are iterable, so they come first.
     if let Some(data) = Data::new(message)? {
-        let outgoing = data.outgoing(text)?;
+        let outgoing = data.outgoing(text)?.compress(compress);
         return send_whole(py, connection, outgoing, deadline);
     }
     if message.cast::<PyMapping>().is_ok() {
@@ -54,7 +56,7 @@ pub(crate) fn send(
     if !message.get_type().hasattr("__iter__")? {
         return Err(PyTypeError::new_err("data must be str, bytes, or iterable"));
     }
-    send_fragments(connection, turn, &message.try_iter()?, deadline, text)
+    send_fragments(connection, turn, &message.try_iter()?, deadline, text, compress)
 }
 
 fn send_whole(
@@ -77,6 +79,7 @@ fn send_fragments(
     fragments: &Bound<'_, PyIterator>,
     deadline: Deadline,
     text: Option<bool>,
+    compress: Compress,
 ) -> PyResult<()> {
     let py = fragments.py();
     // Dropped on the way out of an error, it fails the connection with 1011 if a fragment went out.
@@ -91,7 +94,8 @@ fn send_fragments(
             return Err(PyTypeError::new_err("iterable must contain uniform types"));
         }
         let payload = data.payload()?;
-        let sender = sender.get_or_insert_with(|| connection.send_fragments(data.kind(text)));
+        let sender = sender
+            .get_or_insert_with(|| connection.send_fragments(data.kind(text)).compress(compress));
         let mut rest = Rest::default();
         resume(py, connection, || {
             rest.go_on(connection, deadline, || sender.send(payload, deadline))
@@ -131,6 +135,7 @@ pub(crate) fn send_many(
     turn: &FragmentsTurn,
     messages: &Bound<'_, PyAny>,
     deadline: Deadline,
+    compress: Option<bool>,
 ) -> PyResult<()> {
     let py = messages.py();
     turn.check(py)?;
@@ -143,7 +148,11 @@ pub(crate) fn send_many(
         .try_iter()?
         .map(|message| Data::of("each of messages", &message?))
         .collect::<PyResult<Vec<_>>>()?;
-    let outgoing = data.iter().map(|data| data.outgoing(None)).collect::<PyResult<Vec<_>>>()?;
+    let compress = self::compress(compress);
+    let outgoing = data
+        .iter()
+        .map(|data| Ok(data.outgoing(None)?.compress(compress)))
+        .collect::<PyResult<Vec<_>>>()?;
 
     let mut sent = 0;
     let mut rest = Rest::default();
@@ -165,6 +174,15 @@ pub(crate) fn send_many(
             }
             outcome => return outcome.map_err(|error| error::to_python(py, error)),
         }
+    }
+}
+
+/// The argument `compress`.
+fn compress(compress: Option<bool>) -> Compress {
+    match compress {
+        None => Compress::Auto,
+        Some(true) => Compress::Always,
+        Some(false) => Compress::Never,
     }
 }
 

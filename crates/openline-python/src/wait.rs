@@ -7,8 +7,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::error;
+use crate::gate;
 use crate::signals;
-use crate::ssl;
 
 /// Runs a call that may wait, detached. When a signal cuts the wait, the engine returns with all its
 /// locks released; the signal's handler runs here, in Python, and if it raises nothing the call goes
@@ -33,7 +33,7 @@ pub(crate) fn once<T: Send>(
     connection: &Connection,
     call: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    if ssl::is_inside() {
+    if gate::is_inside() {
         // To wait here would be to wait for oneself.
         return Err(error::concurrency_error(py, IN_SIGNAL_HANDLER));
     }
@@ -46,5 +46,5 @@ pub(crate) fn once<T: Send>(
     })
 }
 
-const IN_SIGNAL_HANDLER: &str = "a signal handler came in the middle of TLS by an SSLContext, where it \
-    cannot use connections; have it set a flag, or do the work in another thread";
+const IN_SIGNAL_HANDLER: &str = "in the middle of TLS by an SSLContext, or of an extension, neither that \
+    nor a signal handler can use connections; have it set a flag, or do the work in another thread";

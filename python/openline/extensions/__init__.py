@@ -1,5 +1,9 @@
 """WebSocket extensions (RFC 6455 §9).
 
-Here will stand `base`, what an extension written in Python implements, and `permessage_deflate`, compression
-(RFC 7692). Until then `openline.sync.client.connect` offers none, and refuses the `extensions` argument.
+- `openline.extensions.permessage_deflate`: compression (RFC 7692), as it is offered by default, with parameters.
+- `openline.extensions.base`: what an extension written in Python implements.
 """
+
+from .base import ClientExtensionFactory, Extension, ServerExtensionFactory
+
+__all__ = ["Extension", "ClientExtensionFactory", "ServerExtensionFactory"]

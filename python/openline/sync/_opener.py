@@ -74,6 +74,11 @@ class Opener:
         if compression is not None and compression != "deflate":
             raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
 
+        if factories and compression is not None:
+            from ..extensions.permessage_deflate import enable_client_permessage_deflate
+
+            factories = list(enable_client_permessage_deflate(factories))
+
         headers = arguments.additional_headers("additional_headers", additional_headers)
         arguments.header_value("user_agent_header", "User-Agent", user_agent_header)
         if "User-Agent" in headers:
@@ -114,8 +119,6 @@ class Opener:
         if isinstance(proxy, str) and (path is not None or sock is not None):
             raise ValueError("proxy is for connections over TCP that are made here; leave it out")
 
-        if factories:
-            arguments.unsupported("extensions", "leave it out")
         if logger is not None:
             arguments.unsupported("logger", "leave it out")
         if create_connection is not None:
@@ -141,6 +144,8 @@ class Opener:
             max_redirects=arguments.count_from_environment("OPENLINE_MAX_REDIRECTS", 10),
             origin=origin,
             subprotocols=subprotocol_list,
+            compression=compression is not None and not factories,
+            extensions=factories,
             headers=list(headers.raw_items()),
             user_agent=user_agent_header,
             open_timeout=open_seconds,
@@ -206,7 +211,8 @@ def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes |
 
 
 def _is_extension_factory(value: Any) -> bool:
-    return hasattr(value, "get_request_params") and hasattr(value, "process_response_params")
+    methods = ("get_request_params", "process_response_params")
+    return hasattr(value, "name") and all(callable(getattr(value, method, None)) for method in methods)
 
 
 # What socket.create_connection takes, with `address`, which it takes first.

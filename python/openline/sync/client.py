@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import uuid
     from types import TracebackType
 
+    from ..extensions.base import ClientExtensionFactory, Extension
     from ..typing import LoggerLike, PathLike
 
 __all__ = ["connect", "unix_connect", "reconnect", "unix_reconnect", "ClientConnection", "Timings"]
@@ -38,7 +39,7 @@ def connect(
     server_hostname: str | None = None,
     # WebSocket
     origin: str | None = None,
-    extensions: Sequence[Any] | None = None,
+    extensions: Sequence[ClientExtensionFactory] | None = None,
     subprotocols: Sequence[str] | None = None,
     compression: str | None = "deflate",
     # HTTP
@@ -76,7 +77,7 @@ def connect(
     says): never from `wss` to `ws`, and to another origin without `Authorization`, `Cookie` and
     `Proxy-Authorization`.
 
-    In this release `extensions`, `logger` and `create_connection` are refused with `NotImplementedError`.
+    In this release `logger` and `create_connection` are refused with `NotImplementedError`.
 
     Args:
         uri: `ws://host[:port]/path` or `wss://…`. Path and query are sent byte for byte; a user name and a
@@ -88,11 +89,14 @@ def connect(
             trust store (or the one named by `SSL_CERT_FILE` and `SSL_CERT_DIR`), which is faster.
         server_hostname: the name for SNI and for the check of the certificate. Default: None, the URI's host.
         origin: the `Origin` header, for servers that want one. Default: None, no such header.
-        extensions: the extensions to offer. Default: None.
+        extensions: factories of extensions to offer, best first: `ClientPerMessageDeflateFactory` of
+            `openline.extensions.permessage_deflate` for compression with parameters, or one of your own, as
+            `openline.extensions.base` describes. Default: None.
         subprotocols: the subprotocols to offer, best first. Default: None. What the server chose is the
             connection's `subprotocol`.
-        compression: "deflate" for permessage-deflate (RFC 7692), or None. Default: "deflate". This release
-            does not offer it yet, so that messages go uncompressed either way.
+        compression: "deflate" offers permessage-deflate (RFC 7692) after `extensions`, unless they have it;
+            messages of 64 bytes or more are compressed then if the server agrees, see `send`. None does not
+            offer it. Default: "deflate".
         additional_headers: headers to add to the request, as a mapping, pairs or `Headers`. Default: None. A
             `User-Agent` among them replaces `user_agent_header`.
         user_agent_header: the `User-Agent` header; None leaves it out. Default: "Python/x.y openline/x.y.z".
@@ -214,7 +218,7 @@ class reconnect:
         server_hostname: str | None = None,
         # WebSocket
         origin: str | None = None,
-        extensions: Sequence[Any] | None = None,
+        extensions: Sequence[ClientExtensionFactory] | None = None,
         subprotocols: Sequence[str] | None = None,
         compression: str | None = "deflate",
         # HTTP
@@ -413,6 +417,14 @@ class ClientConnection(_openline.Connection):
         if "_response" not in self.__dict__:
             self.__dict__.setdefault("_response", Response._received(*self.handshake_response))
         made: Response = self.__dict__["_response"]
+        return made
+
+    @property
+    def extensions(self) -> list[Extension]:
+        """The extensions that were agreed on, such as `PerMessageDeflate`, in the order of the server's answer."""
+        if "_extensions" not in self.__dict__:
+            self.__dict__.setdefault("_extensions", self.agreed_extensions)
+        made: list[Extension] = self.__dict__["_extensions"]
         return made
 
     @property

@@ -9,9 +9,9 @@ use openline::{Error, TlsError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::gate;
 use super::outcome::{Step, is_of_tls, to_io};
 use super::transport::PythonTls;
+use crate::gate;
 
 /// An `ssl.SSLContext`.
 #[derive(Debug)]

@@ -3,10 +3,8 @@
 //!
 //! - [`context`]: the handshake by a context.
 //! - [`transport`]: reading and writing by the object that the handshake made.
-//! - [`gate`]: when threads may enter the interpreter for that.
 
 mod context;
-mod gate;
 mod outcome;
 mod transport;
 mod turn;
@@ -18,8 +16,6 @@ use pyo3::prelude::*;
 
 use context::Context;
 use transport::PythonTls;
-
-pub(crate) use gate::{forget_visitors, is_inside, register};
 
 /// TLS by an `ssl.SSLContext`.
 pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {

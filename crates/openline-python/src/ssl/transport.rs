@@ -24,10 +24,10 @@ use pyo3::sync::MutexExt;
 use pyo3::types::{PyByteArray, PyBytes};
 
 use super::context::Sessions;
-use super::gate;
 use super::outcome::{Step, is_of_tls, tls_outcome, to_io, wanted};
 use super::turn::Turn;
 use crate::convert::duplicate;
+use crate::gate;
 use crate::signals;
 
 /// TLS by an object of Python's `ssl` module.

@@ -76,13 +76,14 @@ pub enum ClientWindow {
 /// ```
 /// use openline_proto::extension::deflate::{Effort, Strategy};
 /// let effort = Effort::default();
-/// assert_eq!((effort.level, effort.mem_level, effort.strategy), (6, 8, Strategy::Default));
+/// assert_eq!((effort.level, effort.mem_level, effort.strategy), (6, 5, Strategy::Default));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Effort {
     /// 0 stores, 1 is fast, 9 is small. Default 6, zlib's own.
     pub level: u8,
-    /// 1 to 9: memory for the compressor. Default 8, zlib's own.
+    /// 1 to 9: memory for the compressor. Default 5, as in `websockets`: messages compress as well as
+    /// with zlib's 8, in 100 KiB less.
     pub mem_level: u8,
     /// What kind of data to expect.
     pub strategy: Strategy,
@@ -90,7 +91,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Effort {
-        Effort { level: 6, mem_level: 8, strategy: Strategy::Default }
+        Effort { level: 6, mem_level: 5, strategy: Strategy::Default }
     }
 }
 
@@ -197,7 +198,6 @@ impl PerMessageDeflate {
         PerMessageDeflate {
             server_max_window_bits: Some(12),
             client_max_window_bits: ClientWindow::AtMost(12),
-            effort: Effort { mem_level: 5, ..Effort::default() },
             ..PerMessageDeflate::client()
         }
     }
@@ -310,7 +310,7 @@ impl PerMessageDeflate {
         Ok(self)
     }
 
-    /// How much memory the compressor may use, 1 to 9. Default 8 for clients, 5 for servers.
+    /// How much memory the compressor may use, 1 to 9. Default 5.
     ///
     /// # Errors
     ///

@@ -31,7 +31,8 @@ fn text(len: usize) -> Vec<u8> {
 
 #[test]
 fn section_7_2_3_examples_decompress() {
-    let table: &[(&str, &[&[u8]], &[&[u8]])] = &[
+    type Payloads = &'static [&'static [u8]];
+    let table: &[(&str, Payloads, Payloads)] = &[
         ("7.2.3.1", &[b"\xf2\x48\xcd\xc9\xc9\x07\x00"], &[b"Hello"]),
         (
             "7.2.3.2 shared window",
@@ -162,8 +163,7 @@ fn streams_that_end_share_their_window() {
     let mut decompressor = Decompressor::new(15, true);
     let mut window: Vec<u8> = Vec::new();
     for message in &messages {
-        let mut config = zlib_rs::DeflateConfig::default();
-        config.window_bits = -15;
+        let config = zlib_rs::DeflateConfig { window_bits: -15, ..Default::default() };
         let mut deflate = zlib_rs::Deflate::new_with_config(config);
         deflate.set_dictionary(&window[window.len().saturating_sub(32_768)..]).unwrap();
         let mut payload = vec![0; message.len() + 100];

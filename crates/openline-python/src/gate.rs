@@ -13,13 +13,13 @@ static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 static VISITORS: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `visit` attached to the interpreter; `None` when that is being torn down.
-pub(super) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
+pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
     let _visitor = Visitor::enter()?;
     Python::try_attach(visit)
 }
 
-/// Whether this thread is inside, and holds locks of a connection. Who asks is a signal handler then:
-/// Python's `ssl` runs them.
+/// Whether this thread is inside, and holds locks of a connection. Who asks is a signal handler then,
+/// which Python runs there, or an extension.
 pub(crate) fn is_inside() -> bool {
     DEPTH.get() > 0
 }
