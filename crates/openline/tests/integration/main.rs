@@ -6,6 +6,7 @@
 mod closing;
 mod dialling;
 mod driver;
+mod extending;
 mod peer;
 mod receiving;
 mod sending;
