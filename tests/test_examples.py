@@ -54,7 +54,7 @@ def rust(name: str) -> list[str]:
 def test_every_program_is_here() -> None:
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == PYTHON.keys()
     rust_examples = {path.stem for path in (ROOT / "crates/openline/examples").glob("*.rs")}
-    assert rust_examples == RUST.keys() | {"server"}
+    assert rust_examples == RUST.keys() | {"autobahn", "server"}  # conformance/ runs autobahn
 
 
 @pytest.mark.parametrize("name", PYTHON)
