@@ -27,16 +27,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types check-tree bench build clean
+.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types check-tree \
+	conformance conformance-short bench build clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## build, then run the programs of examples/ against servers of our own
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model types test-python test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model types test-python conformance-short test-examples ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -56,16 +57,24 @@ test-model: ## the hand-overs between threads, under a model checker
 	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::
 
 types: build ## mypy --strict, and the stubs against the module
-	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench tests
+	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance tests
 	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline._openline
 
 test-python: build tests/node/node_modules ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
-	$(QUIET) "Python tests" $(PYTEST) tests \
+	$(QUIET) "Python tests" $(PYTEST) tests conformance \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py
 
 test-many: build ## hundreds of failures of each kind, and 1 GiB each way through TLS
 	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py
+
+conformance-short: build ## the Autobahn cases but those of compression: 301, with each client and server
+	$(QUIET) "the Rust endpoint" cargo build --locked -p openline --example autobahn
+	$(QUIET) "301 Autobahn cases" $(BIN)/python conformance/run.py --short --jobs 3
+
+conformance: build ## all 517 Autobahn cases, with each client and server
+	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
+	@$(BIN)/python conformance/run.py --release --jobs 2
 
 test-examples: build ## the programs of examples/, of the Rust crate's examples/, and of the README
 	$(QUIET) "Rust examples" cargo build --locked -p openline --examples
@@ -80,7 +89,7 @@ bench: build ## the figures of the README, on this machine
 build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
-	rm -rf $(VENV) target tests/node/node_modules python/openline/*.so
+	rm -rf $(VENV) target tests/node/node_modules conformance/reports python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.tools: requirements-dev.txt
