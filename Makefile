@@ -28,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model test-python test-many test-examples lint types check-tree \
-	conformance conformance-short bench build clean
+	conformance conformance-short bench bench-conformance build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -85,6 +85,10 @@ bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/idle.py --client websockets
 	@$(BIN)/python bench/tls.py
+
+bench-conformance: build ## what the Autobahn cases of load and of compression cost
+	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
+	@$(BIN)/python conformance/compare.py
 
 build: $(MODULE) ## the Python package, into .venv
 
