@@ -160,15 +160,11 @@ impl HeadReader {
             Kind::Request => httparse::Request::new(&mut []).parse(line),
             Kind::Response => lenient().parse_response(&mut httparse::Response::new(&mut []), line),
         };
-        let shown = line.trim_ascii_end();
         match (status, self.kind) {
-            (Err(httparse::Error::Version), Kind::Request) => {
-                let version = shown.rsplit(|&b| b == b' ').next().unwrap_or_default();
-                match version.starts_with(b"HTTP/") {
-                    true => Err(Fault::UnsupportedVersion(version.escape_ascii().to_string())),
-                    false => Err(self.invalid_start_line()),
-                }
-            }
+            (Err(httparse::Error::Version), Kind::Request) => Err(match other_version(line) {
+                Some(version) => Fault::UnsupportedVersion(version.escape_ascii().to_string()),
+                None => self.invalid_start_line(),
+            }),
             (Err(_), _) => Err(self.invalid_start_line()),
             // RFC 9112 §3.2: a request target is ASCII; httparse also lets UTF-8 through.
             (Ok(_), Kind::Request) if !line.is_ascii() => Err(self.invalid_start_line()),
@@ -206,6 +202,17 @@ impl HeadReader {
         let code = line.get("HTTP/1.1".len()..).unwrap_or_default().trim_ascii();
         decode_latin1(code.get("101".len()..).unwrap_or_default().trim_ascii())
     }
+}
+
+/// The version of a request line that is well-formed but for it. A line with a blank too many is no
+/// matter of versions: RFC 9112 §3 wants 400 for it, not 505.
+fn other_version(line: &[u8]) -> Option<&[u8]> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut words = line.strip_suffix(b"\r").unwrap_or(line).split(|&b| b == b' ');
+    let (_method, _target) = (words.next()?, words.next()?);
+    let version = words.next().filter(|_| words.next().is_none())?;
+    let is_other = version.starts_with(b"HTTP/") && version.iter().all(u8::is_ascii_graphic);
+    is_other.then_some(version)
 }
 
 fn lenient() -> httparse::ParserConfig {
@@ -319,6 +326,10 @@ mod tests {
             ("GET /\r\n", malformed("invalid HTTP request line: GET /")),
             ("GET / HTTP/1.1 x\r\n", malformed("invalid HTTP request line: GET / HTTP/1.1 x")),
             ("GET  / HTTP/1.1\r\n", malformed("invalid HTTP request line: GET  / HTTP/1.1")),
+            ("GET /  HTTP/1.1\r\n", malformed("invalid HTTP request line: GET /  HTTP/1.1")),
+            ("GET /a b HTTP/1.1\r\n", malformed("invalid HTTP request line: GET /a b HTTP/1.1")),
+            ("GET / HTTP/1.1 \r\n", malformed("invalid HTTP request line: GET / HTTP/1.1")),
+            ("GET / HTTP/2.0\r\r\n", malformed("invalid HTTP request line: GET / HTTP/2.0")),
             (
                 "GET /é HTTP/1.1\r\n",
                 malformed(r"invalid HTTP request line: GET /\xc3\xa9 HTTP/1.1"),
