@@ -427,8 +427,7 @@ impl ServerRequest {
             return Err(HandshakeError::InvalidProtocol("HTTP/1.0".into()));
         }
         check_no_body(headers)?;
-        // RFC 9112 §3.2: a server MUST respond with 400 to a request without Host or with several.
-        single(headers, "Host")?;
+        check_host(headers)?;
         check_upgrade(headers)?;
         let key = single(headers, "Sec-WebSocket-Key")?;
         check_key(key)?;
@@ -453,6 +452,17 @@ fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {
         return Err(invalid_request(MessageFault::Malformed(text.into())));
     }
     Ok(())
+}
+
+/// RFC 9112 §3.2: a server MUST respond with 400 to a request without Host, with several, or with one
+/// that is no host.
+fn check_host(headers: &Headers) -> Result<(), HandshakeError> {
+    let host = single(headers, "Host")?;
+    // RFC 3986 §3.2: what hosts and ports consist of. Which of them stand where is left open: nothing
+    // is done with the value.
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    if host.bytes().all(is_allowed) { Ok(()) } else { Err(invalid_value("Host", host)) }
 }
 
 fn check_key(key: &str) -> Result<(), HandshakeError> {

@@ -108,6 +108,21 @@ fn faulty_requests_fail_with_their_own_error_and_answer() {
             400,
             "invalid Host header: multiple values",
         ),
+        (
+            get(&["Host: a b\r\n", upgrade, connection, key, version]),
+            400,
+            "invalid Host header: a b",
+        ),
+        (
+            get(&["Host: a/b\r\n", upgrade, connection, key, version]),
+            400,
+            "invalid Host header: a/b",
+        ),
+        (
+            get(&["Host: é\r\n", upgrade, connection, key, version]),
+            400,
+            "invalid Host header: Ã©", // ISO-8859-1, as all values
+        ),
         (get(&[host]), 426, "missing Connection header"),
         (get(&[host, "Connection: close\r\n"]), 426, "invalid Connection header: close"),
         (get(&[host, connection, key, version]), 426, "missing Upgrade header"),
