@@ -392,8 +392,8 @@ impl Inbound {
             return Ok(Received { consumed, event: Some(data(frame.message, payload, ends)) });
         }
 
+        self.check_mask(input)?;
         let Some((header, header_len)) = FrameHeader::parse(input)? else { return incomplete };
-        self.check_mask(&header)?;
         let buffered = (input.len() - header_len) as u64;
         if header.opcode.is_control() {
             if !header.rsv.is_none() && !self.is_left_to_extensions {
@@ -451,11 +451,13 @@ impl Inbound {
         Ok(Received { consumed, event: Some(data(message, payload, ends)) })
     }
 
-    fn check_mask(&self, header: &FrameHeader) -> Result<(), ProtocolError> {
+    /// Judges the mask bit as soon as it is there: the rest of the header may never come.
+    fn check_mask(&self, input: &[u8]) -> Result<(), ProtocolError> {
+        let [_, second, ..] = input else { return Ok(()) };
         // RFC 6455 §5.1: each side MUST close on a frame that is masked the wrong way.
-        match (self.role, header.mask) {
-            (Role::Client, Some(_)) => Err(ProtocolError::Masked),
-            (Role::Server, None) => Err(ProtocolError::Unmasked),
+        match (self.role, second & 0x80 != 0) {
+            (Role::Client, true) => Err(ProtocolError::Masked),
+            (Role::Server, false) => Err(ProtocolError::Unmasked),
             _ => Ok(()),
         }
     }

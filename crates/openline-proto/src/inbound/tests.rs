@@ -106,6 +106,9 @@ fn violations_are_refused_as_soon_as_they_are_seen() {
 fn section_5_1_the_wrong_mask_is_refused() {
     assert_eq!(run(Role::Client, &[&masked(b"\x81\x00")]).1, Some(ProtocolError::Masked));
     assert_eq!(run(Role::Server, &[b"\x81\x00"]).1, Some(ProtocolError::Unmasked));
+    // The rest of the header need not come.
+    assert_eq!(run(Role::Client, &[b"\x81\x80"]).1, Some(ProtocolError::Masked));
+    assert_eq!(run(Role::Server, &[b"\x81\x7e"]).1, Some(ProtocolError::Unmasked));
 }
 
 #[test]
