@@ -27,8 +27,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types check-tree \
-	conformance conformance-short bench bench-conformance build clean
+.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types \
+	check-tree conformance conformance-short bench bench-conformance build clean test-differential
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,7 @@ types: build ## mypy --strict, and the stubs against the module
 
 test-python: build tests/node/node_modules ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
+	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests conformance \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py
 
@@ -76,6 +77,9 @@ conformance-short: build ## the Autobahn cases but those of compression: 301, wi
 conformance: build ## all 517 Autobahn cases, with each client and server
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
 	@$(BIN)/python conformance/run.py --release
+
+test-differential: build ## the core against other implementations, hundreds of thousands of cases
+	$(QUIET) "differential tests" env OPENLINE_DIFFERENTIAL_CASES=200000 $(PYTEST) tests/differential
 
 test-examples: build ## the programs of examples/, of the Rust crate's examples/, and of the README
 	$(QUIET) "Rust examples" cargo build --locked -p openline --examples

@@ -1,0 +1,306 @@
+//! The core as a program that can be asked: what does it make of these bytes? `tests/differential/`
+//! asks other implementations the same and compares.
+//!
+//! Each line of the input is a case, words of the form `name=value`; each gets one line of output.
+//! Bytes are hexadecimal everywhere.
+//!
+//! ```text
+//! role=client start=open max_message=100 input=8105,48656c6c6f   → " | text:48656c6c6f"
+//! ```
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | `role` | `client` or `server` |
+//! | `start` | `handshake`, or `open`: it is behind us (the default) |
+//! | `max_message`, `max_fragment` | limits in bytes; none by default |
+//! | `max_fragments` | a limit; the crate's own by default |
+//! | `subprotocols` | those a client offers, or a server supports |
+//! | `sink` | `yes`: payloads go to `Inbound::accept` where that is possible |
+//! | `eof` | `yes`: the stream ends after the input |
+//! | `input` | the reads, separated by commas |
+//!
+//! The output has a part for each read, and one for the end of the stream, separated by `|`. In each
+//! are the events that it brought: `text:`, `binary:`, `ping:` and `pong:` with the payload,
+//! `close:CODE:REASON`, `failed:CODE:FAULT`; of a handshake `opened:SUBPROTOCOL`,
+//! `accepted:PATH:SUBPROTOCOL:RESPONSE` and `refused:STATUS:BODY` (by the server). `FAULT` is the
+//! variant of the error.
+
+use std::fmt::Debug;
+use std::io::{self, BufRead as _, Write as _};
+
+use openline_proto::handshake::HandshakeError;
+use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientProgress};
+use openline_proto::handshake::server::{ServerHandshake, ServerProgress, ServerReply};
+use openline_proto::{
+    Ends, Event, Inbound, Kind, Limits, ProtocolError, Received, Role, Uri, http,
+};
+
+/// Answers the cases on the standard input. Without the argument `answer` it does nothing, since
+/// `cargo test` runs it too.
+fn main() -> io::Result<()> {
+    if std::env::args().nth(1).as_deref() != Some("answer") {
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        writeln!(out, "{}", answer(&Case::parse(&line?)))?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// One case, as asked for.
+struct Case {
+    role: Role,
+    is_open: bool,
+    limits: Limits,
+    subprotocols: Vec<String>,
+    sink: bool,
+    eof: bool,
+    reads: Vec<Vec<u8>>,
+}
+
+impl Case {
+    fn parse(line: &str) -> Case {
+        let mut case = Case {
+            role: Role::Client,
+            is_open: true,
+            limits: Limits { max_message: None, ..Limits::default() },
+            subprotocols: Vec::new(),
+            sink: false,
+            eof: false,
+            reads: Vec::new(),
+        };
+        let number = |text: &str| text.parse().expect("a number");
+        for word in line.split_whitespace() {
+            match word.split_once('=').expect("words are name=value") {
+                ("role", "client") => case.role = Role::Client,
+                ("role", "server") => case.role = Role::Server,
+                ("start", start) => case.is_open = start == "open",
+                ("max_message", limit) => case.limits.max_message = Some(number(limit)),
+                ("max_fragment", limit) => case.limits.max_fragment = Some(number(limit)),
+                ("max_fragments", limit) => case.limits.max_fragments = number(limit),
+                ("subprotocols", names) => {
+                    case.subprotocols = names.split(',').map(String::from).collect();
+                }
+                ("sink", sink) => case.sink = sink == "yes",
+                ("eof", eof) => case.eof = eof == "yes",
+                ("input", reads) => case.reads = reads.split(',').map(from_hex).collect(),
+                (name, value) => panic!("unknown word {name}={value}"),
+            }
+        }
+        case
+    }
+}
+
+fn answer(case: &Case) -> String {
+    let mut peer = Peer::new(case);
+    let mut parts = Vec::new();
+    for read in &case.reads {
+        peer.receive(read);
+        parts.push(peer.events.split_off(0).join(" "));
+    }
+    if case.eof {
+        peer.receive_eof();
+        parts.push(peer.events.split_off(0).join(" "));
+    }
+    parts.join(" | ")
+}
+
+/// One end of a connection.
+struct Peer<'c> {
+    case: &'c Case,
+    phase: Phase,
+    /// What the current read brought.
+    events: Vec<String>,
+}
+
+enum Phase {
+    Client(ClientHandshake),
+    Server(ServerHandshake),
+    Open(Line),
+    Over,
+}
+
+impl<'c> Peer<'c> {
+    fn new(case: &'c Case) -> Peer<'c> {
+        let phase = match case.role {
+            _ if case.is_open => Phase::Open(Line::new(case)),
+            Role::Client => {
+                let uri = Uri::parse("ws://a.example/").expect("bug: a valid URI");
+                let mut offer = ClientOffer::default();
+                offer.subprotocols.clone_from(&case.subprotocols);
+                // The nonce of RFC 6455 §1.3, so that responses can be made beforehand.
+                let handshake = ClientHandshake::new(&uri, offer, *b"the sample nonce");
+                Phase::Client(handshake.expect("subprotocols are tokens"))
+            }
+            Role::Server => Phase::Server(ServerHandshake::new(http::Limits::default())),
+        };
+        Peer { case, phase, events: Vec::new() }
+    }
+
+    fn receive(&mut self, read: &[u8]) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Client(handshake) => match handshake.receive(read) {
+                Ok(ClientProgress::Pending(handshake)) => Phase::Client(handshake),
+                Ok(ClientProgress::Open(open)) => {
+                    let subprotocol = open.subprotocol.unwrap_or_default();
+                    self.events.push(format!("opened:{}", to_hex(subprotocol.as_bytes())));
+                    self.open(&open.leftover)
+                }
+                Err(error) => self.handshake_failed(&error),
+            },
+            Phase::Server(handshake) => match handshake.receive(read) {
+                Ok(ServerProgress::Pending(handshake)) => Phase::Server(handshake),
+                Ok(ServerProgress::Request(request)) => {
+                    let mut reply = ServerReply::default();
+                    let mut supported = self.case.subprotocols.iter();
+                    reply.subprotocol =
+                        supported.find(|name| request.subprotocols().contains(name)).cloned();
+                    match request.accept(reply) {
+                        Ok((response, open)) => {
+                            self.events.push(format!(
+                                "accepted:{}:{}:{}",
+                                to_hex(open.request.path.as_bytes()),
+                                to_hex(open.subprotocol.unwrap_or_default().as_bytes()),
+                                to_hex(&response)
+                            ));
+                            self.open(&open.leftover)
+                        }
+                        Err(error) => self.handshake_failed(&error),
+                    }
+                }
+                Err(error) => self.handshake_failed(&error),
+            },
+            Phase::Open(mut line) => {
+                let going_on = line.receive(read, &mut self.events);
+                if going_on { Phase::Open(line) } else { Phase::Over }
+            }
+            Phase::Over => Phase::Over,
+        };
+    }
+
+    fn receive_eof(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Client(handshake) => drop(self.handshake_failed(&handshake.receive_eof())),
+            Phase::Server(handshake) => drop(self.handshake_failed(&handshake.receive_eof())),
+            Phase::Open(_) | Phase::Over => {}
+        }
+    }
+
+    /// The handshake is over; what followed it are frames.
+    fn open(&mut self, leftover: &[u8]) -> Phase {
+        self.phase = Phase::Open(Line::new(self.case));
+        self.receive(leftover);
+        std::mem::replace(&mut self.phase, Phase::Over)
+    }
+
+    fn handshake_failed(&mut self, error: &HandshakeError) -> Phase {
+        self.events.push(match error {
+            HandshakeError::InvalidStatus(response) => {
+                format!("refused:{}:{}", response.status_code, to_hex(&response.body))
+            }
+            _ if self.case.role == Role::Client => format!("failed:0:{}", variant(error)),
+            _ => format!("failed:{}:{}", error.response().status_code, variant(error)),
+        });
+        Phase::Over
+    }
+}
+
+/// The receiving half of an open connection, its messages put together.
+struct Line {
+    inbound: Inbound,
+    sink: bool,
+    buffer: Vec<u8>,
+    message: Vec<u8>,
+    kind: Kind,
+}
+
+impl Line {
+    fn new(case: &Case) -> Line {
+        let inbound = Inbound::new(case.role, case.limits);
+        Line { inbound, sink: case.sink, buffer: Vec::new(), message: Vec::new(), kind: Kind::Text }
+    }
+
+    /// Takes a read in and tells whether the connection goes on.
+    fn receive(&mut self, read: &[u8], events: &mut Vec<String>) -> bool {
+        let taken = self.take(read, events);
+        if let Err(error) = &taken {
+            let code = u16::from(error.close_code());
+            events.push(format!("failed:{code}:{}", variant(error)));
+        }
+        taken.is_ok()
+    }
+
+    fn take(&mut self, read: &[u8], events: &mut Vec<String>) -> Result<(), ProtocolError> {
+        let mut rest = read;
+        if self.sink && self.buffer.is_empty() && self.inbound.remaining() > 0 {
+            let len = self.inbound.remaining().min(rest.len() as u64) as usize;
+            let mut payload = rest[..len].to_vec();
+            rest = &rest[len..];
+            let ends = self.inbound.accept(&mut payload)?;
+            self.message.extend(payload);
+            self.end(ends, events);
+        }
+        self.buffer.extend_from_slice(rest);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        loop {
+            let Received { consumed, event } = self.inbound.receive(&mut buffer)?;
+            let is_done = event.is_none();
+            match event {
+                None => {}
+                Some(Event::Begin(begin)) => self.kind = begin.kind,
+                Some(Event::Close(close)) => events.push(format!(
+                    "close:{}:{}",
+                    u16::from(close.code()),
+                    to_hex(close.reason().as_bytes())
+                )),
+                Some(Event::Data(data)) => {
+                    self.kind = data.kind;
+                    self.message.extend_from_slice(data.payload);
+                    self.end(data.ends, events);
+                }
+                Some(Event::Message { kind, payload, .. }) => events.push(message(kind, payload)),
+                Some(Event::Ping(payload)) => events.push(format!("ping:{}", to_hex(payload))),
+                Some(Event::Pong(payload)) => events.push(format!("pong:{}", to_hex(payload))),
+            }
+            buffer.drain(..consumed);
+            if is_done {
+                self.buffer = buffer;
+                return Ok(());
+            }
+        }
+    }
+
+    fn end(&mut self, ends: Ends, events: &mut Vec<String>) {
+        if ends == Ends::Message {
+            events.push(message(self.kind, &std::mem::take(&mut self.message)));
+        }
+    }
+}
+
+fn message(kind: Kind, payload: &[u8]) -> String {
+    match kind {
+        Kind::Text => format!("text:{}", to_hex(payload)),
+        Kind::Binary => format!("binary:{}", to_hex(payload)),
+    }
+}
+
+/// The name of an error's variant.
+fn variant(error: &impl Debug) -> String {
+    format!("{error:?}").chars().take_while(|c| c.is_ascii_alphanumeric()).collect()
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2);
+    digits
+        .map(|pair| {
+            let pair = str::from_utf8(pair).expect("ASCII");
+            u8::from_str_radix(pair, 16).expect("two hexadecimal digits")
+        })
+        .collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

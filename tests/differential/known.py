@@ -1,0 +1,8 @@
+"""All differences that are known."""
+
+from __future__ import annotations
+
+from differential.frame_differences import FRAME_DIFFERENCES
+from differential.handshake_differences import HANDSHAKE_DIFFERENCES
+
+KNOWN = [*FRAME_DIFFERENCES, *HANDSHAKE_DIFFERENCES]

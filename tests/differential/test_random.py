@@ -1,0 +1,76 @@
+"""Thousands of random cases, put to the core and to the others.
+
+`OPENLINE_DIFFERENTIAL_CASES` is how many of each kind, `OPENLINE_DIFFERENTIAL_SEED` another choice of them.
+A failure tells the seed and the number of the case: the same seed makes the same cases.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from differential import Case, Implementation, Outcome
+from differential.core import Core
+from differential.differences import explanation, same
+from differential.frames import random_case
+from differential.handshakes import random_request, random_response
+from differential.known import KNOWN
+from differential.websockets_peer import Websockets
+from differential.wsproto_peer import Wsproto
+
+BATCH = 5000
+"""No test may take a minute."""
+
+CASES = int(os.environ.get("OPENLINE_DIFFERENTIAL_CASES", "2000"))
+SEED = os.environ.get("OPENLINE_DIFFERENTIAL_SEED", "6455")
+
+OTHERS: list[Implementation] = [Websockets(), Wsproto()]
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[Core]:
+    with Core() as core:
+        yield core
+
+
+@pytest.mark.parametrize("first", range(0, CASES, BATCH))
+@pytest.mark.parametrize("make", [random_case, random_request, random_response])
+def test_all_agree_or_the_difference_is_known(
+    make: Callable[[random.Random], Case], first: int, core: Core
+) -> None:
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    verdicts: Counter[str] = Counter()
+    differences: Counter[str] = Counter()
+    for number in range(first, min(first + BATCH, CASES)):
+        case = make(random.Random(f"{SEED}:{make.__name__}:{number}"))
+        ours = core.run(case)
+        verdicts[ours.verdict] += 1
+        for other in OTHERS:
+            theirs = other.run(case)
+            if same(ours, theirs, other.name):
+                continue
+            difference = explanation(KNOWN, case, ours, theirs, other.name)
+            if difference is None:
+                pytest.fail(_report(make.__name__, number, case, ours, theirs, other.name))
+            differences[f"{other.name}: {difference.name}"] += 1
+    print(f"\n{verdicts.total()} cases of {make.__name__}, seed {SEED}, from number {first} on")
+    print("verdicts:", ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()))
+    for name, count in differences.most_common():
+        print(f"{count:6} {name}")
+    # A generator that makes nothing good, or nothing bad, tests nothing.
+    assert len(verdicts) > 1
+
+
+def _report(kind: str, number: int, case: Case, ours: Outcome, theirs: Outcome, name: str) -> str:
+    """What to look at, from the first event on that differs."""
+    events = zip(ours.events, theirs.events, strict=False)
+    equal = next((at for at, (one, other) in enumerate(events) if one != other), len(ours.events))
+    lines = [f"{kind} {number} of seed {SEED}, after {equal} events that are the same:"]
+    for who, outcome in [("openline", ours), (name, theirs)]:
+        lines.append(f"  {who}: {outcome.verdict} {outcome.fault} {outcome.events[equal : equal + 3]}")
+    return "\n".join([*lines, repr(case)])
