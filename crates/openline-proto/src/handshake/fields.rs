@@ -236,7 +236,9 @@ pub(super) fn parse_all<T>(
     parse: fn(&str) -> Result<Vec<T>, HandshakeError>,
 ) -> Result<Vec<T>, HandshakeError> {
     let mut items = Vec::new();
-    for value in headers.get_all(name).filter(|value| !value.trim().is_empty()) {
+    // Not `str::trim`: the bytes 85 and A0 would be blanks then.
+    let is_empty = |value: &str| value.trim_matches([' ', '\t']).is_empty();
+    for value in headers.get_all(name).filter(|value| !is_empty(value)) {
         items.extend(parse(value)?);
     }
     Ok(items)
@@ -417,6 +419,19 @@ mod tests {
         }
         let error = parse_upgrade("a/").unwrap_err().to_string();
         assert_eq!(error, "invalid Upgrade header: expected protocol version at 2 in a/");
+    }
+
+    #[test]
+    fn only_a_blank_header_is_an_empty_list() {
+        for (value, expected) in
+            [("", Ok(())), (" \t", Ok(())), ("\u{85}", Err(())), ("\u{a0}", Err(()))]
+        {
+            let mut headers = Headers::new();
+            headers.append("Upgrade", value).unwrap();
+            let parsed = parse_all(&headers, "Upgrade", parse_upgrade);
+            let outcome = parsed.map(|items| assert!(items.is_empty())).map_err(|_| ());
+            assert_eq!(outcome, expected, "{value:?}");
+        }
     }
 
     // RFC 6455 §9.1: extensions.

@@ -139,7 +139,9 @@ impl Chunked {
                     .extension_budget
                     .checked_sub(line.len() - digits.len())
                     .ok_or_else(|| Fault::Security("too many chunk extensions".into()))?;
-                let size = chunk_size(digits.trim_ascii_end())?;
+                let is_blank = |b: &u8| b" \t".contains(b);
+                let len = digits.iter().rposition(|b| !is_blank(b)).map_or(0, |last| last + 1);
+                let size = chunk_size(&digits[..len])?;
                 match usize::try_from(size) {
                     Ok(0) => Part::Trailers,
                     Ok(size) if size <= space => Part::Data { remaining: size },
@@ -175,10 +177,12 @@ fn framing(response: &Response, limits: &Limits) -> Result<Framing, Fault> {
     if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
         return Err(Fault::Malformed(format!("transfer coding {coding} isn't supported")));
     }
-    let mut lengths = response.headers.get_all("Content-Length").flat_map(|v| v.split(','));
-    let Some(length) = lengths.next().map(str::trim) else { return Ok(Framing::UntilEof) };
+    let lengths = response.headers.get_all("Content-Length").flat_map(|v| v.split(','));
+    // Not `str::trim`: the bytes 85 and A0 would be blanks then.
+    let mut lengths = lengths.map(|length| length.trim_matches([' ', '\t']));
+    let Some(length) = lengths.next() else { return Ok(Framing::UntilEof) };
     // RFC 9110 §8.6: a list of the same number may be taken for that number.
-    if !is_number(length) || lengths.any(|other| other.trim() != length) {
+    if !is_number(length) || lengths.any(|other| other != length) {
         let all: Vec<&str> = response.headers.get_all("Content-Length").collect();
         return Err(Fault::Security(format!("invalid content length: {}", all.join(", "))));
     }
@@ -281,6 +285,7 @@ mod tests {
             ("Content-Length", "-1", "invalid content length: -1"),
             ("Content-Length", "+1", "invalid content length: +1"),
             ("Content-Length", "1, 2", "invalid content length: 1, 2"),
+            ("Content-Length", "\u{a0}1", "invalid content length: \u{a0}1"),
             (
                 "Content-Length",
                 "9999999999999999999",
@@ -328,6 +333,7 @@ mod tests {
             (" 1\r\n", security("invalid chunk size:  1")),
             ("1 1\r\n", security("invalid chunk size: 1 1")),
             ("1\r1\r\n", security("invalid chunk size: 1\\r1")),
+            ("1\r\r\n", security("invalid chunk size: 1\\r")),
             ("b\r\n", security("chunk of 11 bytes exceeds the 10 bytes left for the body")),
             (
                 "9\r\n123456789\r\n2\r\n",
