@@ -35,17 +35,22 @@ class Core:
         self._process.communicate()
 
     def run(self, case: Case) -> Outcome:
+        return Outcome.of(case, [[_with_key(word) for word in part] for part in self.ask(case.line())])
+
+    def send(self, case: Case, *what: str) -> bytes:
+        """The bytes that this end of a case sends, of what the program can send."""
+        sent, *_ = self.ask(f"{case.line()} send={','.join(what)}")
+        return bytes.fromhex(sent[0].removeprefix("sent:"))
+
+    def ask(self, line: str) -> list[list[str]]:
+        """The answer to a line, word by word, in its parts."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
-        stdin.write(case.line() + "\n")
+        stdin.write(line + "\n")
         stdin.flush()
         answer = stdout.readline()
-        assert answer.endswith("\n"), f"the program has ended on {case}"
-        return Outcome.of(case, [_words(part) for part in answer.split("|")])
-
-
-def _words(part: str) -> list[str]:
-    return [_with_key(word) for word in part.split()]
+        assert answer.endswith("\n"), f"the program has ended on {line}"
+        return [part.split() for part in answer.split("|")]
 
 
 def _with_key(word: str) -> str:

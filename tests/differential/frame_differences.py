@@ -54,9 +54,11 @@ _SEEN_EARLY = {
     "ControlFragmented",
     "ControlTooLong",
     "InvalidUtf8",
+    "Masked",
     "MessageInterrupted",
     "ReservedBits",
     "UnexpectedContinuation",
+    "Unmasked",
 }
 
 
@@ -189,12 +191,12 @@ FRAME_DIFFERENCES = [
         _length_awaited,
     ),
     Difference(
-        "A frame out of order, before its payload",
+        "A frame that is wrong already in its header, in `wsproto`",
         "wsproto",
         "both",
-        "RFC 6455 §5.4",
-        "A continuation of nothing, and a new message inside another: the core fails at the header, `wsproto` "
-        "at the first byte of payload.",
+        "RFC 6455 §5.1, §5.4",
+        "It judges the mask when the length is there, and the order of frames at the first byte of payload, the core "
+        "both at once.",
         Case("client", (b"\x80\x7f\x00\x00\x00\x00",)),
         ("failed:1002",),
         (),

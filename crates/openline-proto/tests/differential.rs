@@ -18,12 +18,17 @@
 //! | `sink` | `yes`: payloads go to `Inbound::accept` where that is possible |
 //! | `eof` | `yes`: the stream ends after the input |
 //! | `input` | the reads, separated by commas |
+//! | `send` | what to send before, separated by commas |
 //!
 //! The output has a part for each read, and one for the end of the stream, separated by `|`. In each
 //! are the events that it brought: `text:`, `binary:`, `ping:` and `pong:` with the payload,
 //! `close:CODE:REASON`, `failed:CODE:FAULT`; of a handshake `opened:SUBPROTOCOL`,
 //! `accepted:PATH:SUBPROTOCOL:RESPONSE` and `refused:STATUS:BODY` (by the server). `FAULT` is the
 //! variant of the error.
+//!
+//! To be sent: `request`; `text:`, `binary:`, `ping:` or `pong:` with the payload, `close:CODE:REASON`;
+//! `text-part:` or `binary-part:` with a fragment, and `text-end:` or `binary-end:` with the last one.
+//! The output begins with a part of its own then: `sent:` and the bytes.
 
 use std::fmt::Debug;
 use std::io::{self, BufRead as _, Write as _};
@@ -32,7 +37,8 @@ use openline_proto::handshake::HandshakeError;
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientProgress};
 use openline_proto::handshake::server::{ServerHandshake, ServerProgress, ServerReply};
 use openline_proto::{
-    Ends, Event, Inbound, Kind, Limits, ProtocolError, Received, Role, Uri, http,
+    CloseFrame, Ends, Event, Inbound, Kind, Limits, MaskKey, Opcode, Outbound, Part, ProtocolError,
+    Received, Role, Uri, http,
 };
 
 /// Answers the cases on the standard input. Without the argument `answer` it does nothing, since
@@ -58,6 +64,7 @@ struct Case {
     sink: bool,
     eof: bool,
     reads: Vec<Vec<u8>>,
+    send: Vec<String>,
 }
 
 impl Case {
@@ -70,6 +77,7 @@ impl Case {
             sink: false,
             eof: false,
             reads: Vec::new(),
+            send: Vec::new(),
         };
         let number = |text: &str| text.parse().expect("a number");
         for word in line.split_whitespace() {
@@ -86,6 +94,7 @@ impl Case {
                 ("sink", sink) => case.sink = sink == "yes",
                 ("eof", eof) => case.eof = eof == "yes",
                 ("input", reads) => case.reads = reads.split(',').map(from_hex).collect(),
+                ("send", items) => case.send = items.split(',').map(String::from).collect(),
                 (name, value) => panic!("unknown word {name}={value}"),
             }
         }
@@ -96,6 +105,9 @@ impl Case {
 fn answer(case: &Case) -> String {
     let mut peer = Peer::new(case);
     let mut parts = Vec::new();
+    if !case.send.is_empty() {
+        parts.push(format!("sent:{}", to_hex(&peer.send())));
+    }
     for read in &case.reads {
         peer.receive(read);
         parts.push(peer.events.split_off(0).join(" "));
@@ -137,6 +149,37 @@ impl<'c> Peer<'c> {
             Role::Server => Phase::Server(ServerHandshake::new(http::Limits::default())),
         };
         Peer { case, phase, events: Vec::new() }
+    }
+
+    fn send(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut outbound = Outbound::new(self.case.role);
+        for item in &self.case.send {
+            // Any key will do, if they differ.
+            let key = MaskKey::new([1, 2, 3, out.len() as u8]);
+            let (what, rest) = item.split_once(':').unwrap_or((item, ""));
+            let (name, part) = what.split_once('-').unwrap_or((what, "whole"));
+            let kind = if name == "text" { Kind::Text } else { Kind::Binary };
+            match (name, part) {
+                ("request", _) => {
+                    let Phase::Client(handshake) = &self.phase else { panic!("not a client") };
+                    handshake.encode_request(&mut out);
+                }
+                ("text" | "binary", "whole") => {
+                    outbound.encode_message(kind, &from_hex(rest), key, &mut out);
+                }
+                ("text" | "binary", part) => {
+                    let part = if part == "end" { Part::Last } else { Part::Fragment };
+                    outbound.encode_fragment(kind, part, &from_hex(rest), key, &mut out);
+                }
+                (name, _) => {
+                    let (opcode, payload) = control(name, rest);
+                    let encoded = outbound.encode_control(opcode, &payload, key, &mut out);
+                    encoded.expect("at most 125 bytes");
+                }
+            }
+        }
+        out
     }
 
     fn receive(&mut self, read: &[u8]) {
@@ -204,6 +247,21 @@ impl<'c> Peer<'c> {
             _ => format!("failed:{}:{}", error.response().status_code, variant(error)),
         });
         Phase::Over
+    }
+}
+
+/// A control frame that is to be sent.
+fn control(name: &str, rest: &str) -> (Opcode, Vec<u8>) {
+    match name {
+        "ping" => (Opcode::Ping, from_hex(rest)),
+        "pong" => (Opcode::Pong, from_hex(rest)),
+        "close" => {
+            let (code, reason) = rest.split_once(':').expect("a code and a reason");
+            let reason = String::from_utf8(from_hex(reason)).expect("UTF-8");
+            let close = CloseFrame::new(code.parse().expect("a code"), reason);
+            (Opcode::Close, close.expect("a code that may be sent").encode())
+        }
+        name => panic!("nothing to send: {name}"),
     }
 }
 
