@@ -195,8 +195,8 @@ FRAME_DIFFERENCES = [
         "wsproto",
         "both",
         "RFC 6455 §5.1, §5.4",
-        "It judges the mask when the length is there, and the order of frames at the first byte of payload, the core "
-        "both at once.",
+        "It judges the mask when the length is there, and the order of frames at the first byte of payload, "
+        "the core both at once.",
         Case("client", (b"\x80\x7f\x00\x00\x00\x00",)),
         ("failed:1002",),
         (),

@@ -196,6 +196,11 @@ def _h11_blank_lines(case: Case, ours: Outcome, theirs: Outcome) -> bool:
     return case.start == "handshake" and case.wire[:1] in (b"\r", b"\n") and theirs.events == ("failed:0",)
 
 
+def _h11_first_byte(case: Case, ours: Outcome, theirs: Outcome) -> bool:
+    begins = case.wire[:1] not in (b"\r", b"\n") and not case.wire[:1].isalnum()
+    return case.start == "handshake" and begins and ours.events == () and theirs.events == ("failed:0",)
+
+
 def _h11_framing(case: Case, ours: Outcome, theirs: Outcome) -> bool:
     has_one = _values(case, b"Content-Length") or _values(case, b"Transfer-Encoding")
     return bool(has_one) and not _failed(ours) and theirs.code == 0
@@ -522,6 +527,18 @@ HANDSHAKE_DIFFERENCES = [
         (f"accepted:2f::{ACCEPT}",),
         ("failed:0",),
         _h11_blank_lines,
+    ),
+    Difference(
+        "A first byte that begins no request, in `wsproto`",
+        "wsproto",
+        "both",
+        "RFC 9112 §3",
+        "`h11` refuses it at once; the core does so with control characters, and with others at the end of "
+        "the line.",
+        Case("server", (b" GET",), start="handshake"),
+        (),
+        ("failed:0",),
+        _h11_first_byte,
     ),
     Difference(
         "Content-Length and Transfer-Encoding, in `wsproto`",

@@ -6,7 +6,6 @@ A failure tells the seed and the number of the case: the same seed makes the sam
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 from collections import Counter
@@ -43,7 +42,6 @@ def core() -> Iterator[Core]:
 def test_all_agree_or_the_difference_is_known(
     make: Callable[[random.Random], Case], first: int, core: Core
 ) -> None:
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
     verdicts: Counter[str] = Counter()
     differences: Counter[str] = Counter()
     for number in range(first, min(first + BATCH, CASES)):

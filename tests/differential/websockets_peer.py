@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import logging
 from collections.abc import Sequence
 
 from websockets.client import ClientProtocol
@@ -16,6 +17,9 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from differential import KEY, Case, Outcome
+
+_SILENT = logging.getLogger("differential")
+_SILENT.disabled = True  # it would log each of thousands of wrong handshakes
 
 
 class Websockets:
@@ -43,12 +47,16 @@ class _Peer:
                 subprotocols=self._subprotocols or None,
                 state=state,
                 max_size=max_size,
+                logger=_SILENT,
             )
             self._protocol.key = KEY
         else:
             # A function: it would bind a method a second time.
             self._protocol = ServerProtocol(
-                select_subprotocol=lambda _, offered: self._select(offered), state=state, max_size=max_size
+                select_subprotocol=lambda _, offered: self._select(offered),
+                state=state,
+                max_size=max_size,
+                logger=_SILENT,
             )
         self._is_open = case.start == "open"
         self._over = False

@@ -13,7 +13,6 @@
 //! | `role` | `client` or `server` |
 //! | `start` | `handshake`, or `open`: it is behind us (the default) |
 //! | `max_message`, `max_fragment` | limits in bytes; none by default |
-//! | `max_fragments` | a limit; the crate's own by default |
 //! | `subprotocols` | those a client offers, or a server supports |
 //! | `sink` | `yes`: payloads go to `Inbound::accept` where that is possible |
 //! | `eof` | `yes`: the stream ends after the input |
@@ -87,7 +86,6 @@ impl Case {
                 ("start", start) => case.is_open = start == "open",
                 ("max_message", limit) => case.limits.max_message = Some(number(limit)),
                 ("max_fragment", limit) => case.limits.max_fragment = Some(number(limit)),
-                ("max_fragments", limit) => case.limits.max_fragments = number(limit),
                 ("subprotocols", names) => {
                     case.subprotocols = names.split(',').map(String::from).collect();
                 }
