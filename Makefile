@@ -27,8 +27,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model test-python test-many test-examples lint types \
-	check-tree conformance conformance-short bench bench-conformance build clean test-differential
+.PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python test-many test-differential \
+	test-examples conformance conformance-short lint types check-tree bench bench-compression \
+	bench-conformance build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +38,7 @@ demo: build ## build, then run the programs of examples/ against servers of our 
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model types test-python conformance-short test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model fuzz-smoke types test-python conformance-short test-examples ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -45,8 +46,10 @@ check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
 
 lint: $(VENV)/.tools ## rustfmt, clippy, and links in the documentation
 	$(QUIET) "rustfmt" cargo fmt --all --check
+	$(QUIET) "rustfmt of fuzz/" cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(QUIET) "clippy" cargo clippy --workspace --locked --all-targets -- -D warnings
 	$(QUIET) "clippy, with the model" cargo clippy -p openline --features model --locked --all-targets -- -D warnings
+	$(QUIET) "clippy of fuzz/" cargo clippy --manifest-path fuzz/Cargo.toml --locked --all-targets -- -D warnings
 	$(QUIET) "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(CRATES)
 
 test-rust: ## unit tests, integration tests and doctests of the crates
@@ -55,6 +58,14 @@ test-rust: ## unit tests, integration tests and doctests of the crates
 
 test-model: ## the hand-overs between threads, under a model checker
 	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::
+
+fuzz-smoke: ## a minute of the fuzz targets, all together
+	@$(PYTHON) tools/fuzz.py --seconds-in-all 60
+
+# For one target: make fuzz TARGET=inbound.
+MINUTES ?= 10
+fuzz: ## MINUTES (10) of each fuzz target: fuzz/README.md
+	@$(PYTHON) tools/fuzz.py --minutes-each $(MINUTES) $(addprefix --target ,$(TARGET))
 
 types: build ## mypy --strict, and the stubs against the module
 	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance tests
@@ -98,7 +109,7 @@ bench-conformance: build ## what the Autobahn cases of load and of compression c
 build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
-	rm -rf $(VENV) target tests/node/node_modules conformance/reports python/openline/*.so
+	rm -rf $(VENV) target fuzz/target fuzz/work conformance/reports tests/node/node_modules python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.tools: requirements-dev.txt
