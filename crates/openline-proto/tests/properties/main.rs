@@ -38,8 +38,8 @@ fn explore(target: Target) {
         match outcome {
             Ok(()) => inputs += CASES as usize,
             Err(TestError::Fail(reason, input)) => {
-                let shown = input.escape_ascii();
-                panic!("{}: {reason}\nto keep it: printf '{shown}' > FILE", target.name)
+                let find = keep(target, &input);
+                panic!("{}: {reason}: {} has the input", target.name, find.display())
             }
             Err(error) => panic!("{}: {error}", target.name),
         }
@@ -50,10 +50,19 @@ fn explore(target: Target) {
     eprintln!("{}: {inputs} inputs in {:.1} s", target.name, start.elapsed().as_secs_f64());
 }
 
+/// Writes a find to where libFuzzer's are.
+fn keep(target: Target, input: &[u8]) -> PathBuf {
+    let directory = fuzz().join("artifacts").join(target.name);
+    std::fs::create_dir_all(&directory).expect("fuzz/ can be written to");
+    let path = directory.join("stable");
+    std::fs::write(&path, input).expect("fuzz/ can be written to");
+    path
+}
+
 #[test]
 fn every_target_has_a_corpus_and_every_corpus_a_target() {
     let names = ALL.iter().map(|target| target.name);
-    let mut directories: Vec<String> = std::fs::read_dir(corpora())
+    let mut directories: Vec<String> = std::fs::read_dir(fuzz().join("corpus"))
         .expect("fuzz/corpus is there")
         .map(|entry| entry.expect("it can be read").file_name().into_string().expect("ASCII"))
         .collect();
@@ -61,14 +70,14 @@ fn every_target_has_a_corpus_and_every_corpus_a_target() {
     assert!(names.eq(directories.iter()), "{directories:?}");
 }
 
-fn corpora() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
 }
 
 /// The files of a target's corpus and what is in them.
 fn corpus(target: Target) -> Vec<(PathBuf, Vec<u8>)> {
-    let entries =
-        std::fs::read_dir(corpora().join(target.name)).expect("every target has a corpus");
+    let entries = std::fs::read_dir(fuzz().join("corpus").join(target.name))
+        .expect("every target has a corpus");
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.expect("it can be read").path()).collect();
     paths.sort();
