@@ -36,7 +36,6 @@ from importlib import metadata
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVER = HERE.parent / "target" / "bench" / "fixed_echo"
 PAYLOAD = b"\xa5" * 64
 REQUEST_LEN = 2 + 4 + len(PAYLOAD)  # a header, a mask key, the payload
 REPLY = bytes([0x82, len(PAYLOAD)]) + PAYLOAD  # FIN and Binary, no mask
@@ -55,7 +54,7 @@ def main() -> None:
         print(json.dumps(measure(options.contender, options.messages, int(client_core), int(server_core))))
         return
 
-    build_server()
+    build("fixed_echo")
     results: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
     for number in range(options.rounds):
         names = list(CONTENDERS)
@@ -179,32 +178,43 @@ CONTENDERS: dict[str, Callable[[int], Client]] = {
 # The server.
 
 
-def build_server() -> None:
-    source = HERE / "fixed_echo.rs"
-    if SERVER.exists() and SERVER.stat().st_mtime >= source.stat().st_mtime:
-        return
-    SERVER.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["rustc", "--edition=2024", "-O", "-o", str(SERVER), str(source)], check=True)
+def build(name: str) -> pathlib.Path:
+    """Build a server of this directory, if it is not built yet; return where it is."""
+    source = HERE / f"{name}.rs"
+    built = HERE.parent / "target" / "bench" / name
+    if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
+        built.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["rustc", "--edition=2024", "-O", "-o", str(built), str(source)], check=True)
+    return built
 
 
 def accept(listener: socket.socket, name: str, core: int) -> subprocess.Popen[bytes]:
     """Accept one client, shake hands if it is one of WebSockets, and hand it to the server."""
-    connection, _ = listener.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if name != "bare":
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += connection.recv(4096)
-        lines = [line.split(b":", 1) for line in head.split(b"\r\n") if b":" in line]
-        key = {field.lower(): value.strip() for field, value in lines}[b"sec-websocket-key"]
-        digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-        )
-    command = ["taskset", "-c", str(core), str(SERVER), str(REQUEST_LEN), REPLY.hex()]
+    if name == "bare":
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        connection = shake_hands(listener)
+    command = ["taskset", "-c", str(core), str(build("fixed_echo")), str(REQUEST_LEN), REPLY.hex()]
     with connection:
         return subprocess.Popen(command, stdin=connection.fileno())
+
+
+def shake_hands(listener: socket.socket, headers: bytes = b"") -> socket.socket:
+    """Accept one client of WebSockets, and answer with these headers."""
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(4096)
+    lines = [line.split(b":", 1) for line in head.split(b"\r\n") if b":" in line]
+    key = {field.lower(): value.strip() for field, value in lines}[b"sec-websocket-key"]
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n" + headers + b"\r\n"
+    )
+    return connection
 
 
 def cpu_model() -> str:

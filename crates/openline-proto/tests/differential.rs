@@ -305,6 +305,7 @@ impl Line {
             let is_done = event.is_none();
             match event {
                 None => {}
+                Some(Event::Control { .. }) => panic!("nothing is left to extensions"),
                 Some(Event::Begin(begin)) => self.kind = begin.kind,
                 Some(Event::Close(close)) => events.push(format!(
                     "close:{}:{}",

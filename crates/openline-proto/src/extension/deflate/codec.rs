@@ -104,13 +104,14 @@ impl Decompressor {
             let made = (inflate.total_out() - made) as usize;
             input = &input[(inflate.total_in() - taken) as usize..];
             out.truncate(start + made);
+            // What is too much is so whatever may follow it.
+            if let Some(limit) = limit.filter(|limit| out.len() > *limit) {
+                return Err(ProtocolError::DecompressedTooBig { limit });
+            }
             let status = outcome.map_err(|error| {
                 let reason = inflate.error_message().unwrap_or(error.as_str());
                 ProtocolError::InvalidDeflate { reason }
             })?;
-            if let Some(limit) = limit.filter(|limit| out.len() > *limit) {
-                return Err(ProtocolError::DecompressedTooBig { limit });
-            }
             match status {
                 Status::StreamEnd => *is_at_end = true,
                 // Room was left, so all of the input was taken.

@@ -9,10 +9,13 @@
 mod client_handshake;
 mod close_frame;
 mod cut;
+mod deflate;
+mod deflate_negotiation;
 mod frame_header;
 mod handshake;
 mod header_lists;
 mod inbound;
+mod inflate_deflate;
 mod input;
 mod pair;
 mod proxy_reply;
@@ -24,14 +27,16 @@ mod server_handshake;
 mod uri;
 mod utf8;
 
-// The codec of an extension (permessage-deflate) is a parser too: its targets belong here.
 targets![
     client_handshake,
     close_frame,
+    deflate,
+    deflate_negotiation,
     frame_header,
     handshake,
     header_lists,
     inbound,
+    inflate_deflate,
     pair,
     proxy_reply,
     proxy_uri,

@@ -63,15 +63,16 @@ impl Reader {
                             assert_eq!(self.inbound.remaining(), begin.payload_len);
                             let is_first = self.message.frames == 0;
                             assert!(is_first || !begin.is_whole_message);
-                            within(begin.payload_len, self.limits.max_fragment);
+                            within(begin.payload_len, self.limits.max_fragment, begin.rsv);
                             self.message.begin(begin.kind, begin.rsv);
                         }
                         Event::Close(close) => {
                             self.is_closed = true;
                             self.seen.push(Seen::Close(close));
                         }
+                        Event::Control { .. } => panic!("nothing is left to extensions"),
                         Event::Data(data) => {
-                            within(data.payload.len() as u64, self.limits.max_fragment);
+                            within(data.payload.len() as u64, self.limits.max_fragment, data.rsv);
                             self.message.begin(data.kind, data.rsv);
                             self.message.payload.extend_from_slice(data.payload);
                             let end = self.message.end(data.ends, &self.limits);
@@ -79,7 +80,7 @@ impl Reader {
                         }
                         Event::Message { kind, rsv, payload } => {
                             assert_eq!(self.message.frames, 0, "a message within another");
-                            within(payload.len() as u64, self.limits.max_fragment);
+                            within(payload.len() as u64, self.limits.max_fragment, rsv);
                             self.message.begin(kind, rsv);
                             self.message.payload.extend_from_slice(payload);
                             let end = self.message.end(Ends::Message, &self.limits);
@@ -146,7 +147,7 @@ impl Partial {
     }
 
     fn end(&mut self, ends: Ends, limits: &Limits) -> Option<Seen> {
-        within(self.payload.len() as u64, limits.max_message);
+        within(self.payload.len() as u64, limits.max_message, self.rsv);
         if ends == Ends::Nothing {
             return None;
         }
@@ -164,8 +165,11 @@ impl Partial {
     }
 }
 
-fn within(size: u64, limit: Option<usize>) {
-    assert!(limit.is_none_or(|limit| size <= limit as u64), "{size} bytes exceed {limit:?}");
+/// What an extension has to decode may be a little longer than its limit.
+fn within(size: u64, limit: Option<usize>, rsv: Rsv) {
+    let expansion = |limit: usize| if rsv.is_none() { 0 } else { limit as u64 / 16 + 1024 };
+    let is_within = limit.is_none_or(|limit| size <= limit as u64 + expansion(limit));
+    assert!(is_within, "{size} bytes exceed {limit:?}");
 }
 
 fn short(payload: &[u8]) -> Vec<u8> {
