@@ -102,6 +102,10 @@ bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/idle.py --client websockets
 	@$(BIN)/python bench/tls.py
 
+bench-compression: build ## compressed messages, beside websockets and aiohttp
+	$(QUIET) "aiohttp and uvloop" $(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
+	@$(BIN)/python bench/compression.py
+
 bench-conformance: build ## what the Autobahn cases of load and of compression cost
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
 	@$(BIN)/python conformance/compare.py

@@ -207,7 +207,8 @@ def aiohttp_client(port: int, work: str, texts: list[str]) -> dict[str, float]:
             print(json.dumps({"rate": count / seconds, "cpu": cpu / count * 1e6}), flush=True)
             os._exit(0)  # the server answers no Close frame
 
-    return asyncio.run(run(), loop_factory=uvloop.new_event_loop)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
 
 
 CONTENDERS: dict[str, Callable[[int, str, list[str]], dict[str, float]]] = {
