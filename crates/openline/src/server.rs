@@ -177,7 +177,7 @@ impl Server {
     }
 
     /// How to compress messages, or `None` for not at all (RFC 7692). Default: what
-    /// [`PerMessageDeflate::server`] accepts, at level 6.
+    /// [`PerMessageDeflate::server`] accepts.
     ///
     /// ```
     /// use openline::Server;

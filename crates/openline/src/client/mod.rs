@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// How to compress messages, or `None` for not at all (RFC 7692). Default: what [`PerMessageDeflate::client`]
-    /// offers, at level 6.
+    /// offers.
     ///
     /// ```
     /// use openline::Client;

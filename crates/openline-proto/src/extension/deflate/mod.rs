@@ -76,11 +76,12 @@ pub enum ClientWindow {
 /// ```
 /// use openline_proto::extension::deflate::{Effort, Strategy};
 /// let effort = Effort::default();
-/// assert_eq!((effort.level, effort.mem_level, effort.strategy), (6, 5, Strategy::Default));
+/// assert_eq!((effort.level, effort.mem_level, effort.strategy), (4, 5, Strategy::Default));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Effort {
-    /// 0 stores, 1 is fast, 9 is small. Default 6, zlib's own.
+    /// 0 stores, 1 is fast, 9 is small. Default 4: messages are as small as those of zlib's level 6,
+    /// within 3 %, in less than half of the time.
     pub level: u8,
     /// 1 to 9: memory for the compressor. Default 5, as in `websockets`: messages compress as well as
     /// with zlib's 8, in 100 KiB less.
@@ -91,7 +92,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Effort {
-        Effort { level: 6, mem_level: 5, strategy: Strategy::Default }
+        Effort { level: 4, mem_level: 5, strategy: Strategy::Default }
     }
 }
 
@@ -294,7 +295,7 @@ impl PerMessageDeflate {
         self
     }
 
-    /// How hard to compress: 0 stores, 1 is fast, 9 is small. Default 6.
+    /// How hard to compress: 0 stores, 1 is fast, 9 is small. Default 4.
     ///
     /// # Errors
     ///
