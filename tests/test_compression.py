@@ -133,6 +133,24 @@ class TestSending:
                 ws.send(message)
                 assert decompressor.decompress(peer.expect()[1] + TAIL).decode() == message
 
+    def test_an_idle_connection_forgets_its_context(self) -> None:
+        with deflating() as peer, peer.connect() as ws:
+            other = Zlib()
+
+            def size() -> int:
+                ws.send(LONG)
+                _, payload = peer.expect()
+                assert other.decompress(payload) == LONG
+                return len(payload)
+
+            first = size()
+            assert size() < 10
+            for number in range(6):  # openline's thread answers, and sees that nothing is sent
+                peer.send(frame(Opcode.PING, b"%d" % number))
+                assert peer.expect() == (0x80 | Opcode.PONG, b"%d" % number)
+            assert size() == first  # as if nothing had been sent before
+            assert size() < 10
+
     def test_what_a_time_out_takes_back_is_not_referred_to(self) -> None:
         # Nobody reads, so at some point a message is withdrawn, or its rest goes out first.
         rng = random.Random(1)

@@ -105,10 +105,7 @@ impl DeflateCodec {
         let settings = settings(agreed, effort)?;
         Ok(DeflateCodec {
             compressor: Mutex::new(Compressor::new(&settings)),
-            decompressor: Mutex::new(Decompressor::new(
-                settings.remote_max_window_bits,
-                !settings.remote_no_context_takeover,
-            )),
+            decompressor: Mutex::new(Decompressor::new(!settings.remote_no_context_takeover)),
         })
     }
 

@@ -80,10 +80,7 @@ impl Decoding {
     pub fn new(agreed: &[Agreed], limits: Limits) -> Option<Decoding> {
         let coder = |agreed: &Agreed| match &agreed.coding {
             Coding::Deflate(settings) => Coder::Deflate {
-                decompressor: Decompressor::new(
-                    settings.remote_max_window_bits,
-                    !settings.remote_no_context_takeover,
-                ),
+                decompressor: Decompressor::new(!settings.remote_no_context_takeover),
                 is_compressed: false,
             },
             Coding::Frames(coding) => Coder::Frames(coding.clone()),

@@ -257,11 +257,39 @@ impl Encoding {
     /// ```
     pub fn undo(&mut self) {
         self.message = self.before;
-        for coder in &mut self.chain {
-            if let Coder::Deflate(compressor) = coder {
-                compressor.reset();
-            }
-        }
+        self.compressors().for_each(Compressor::reset);
+    }
+
+    /// Gives back the memory of compression, most of what a connection has, until the next message, which
+    /// begins with an empty context. To be called for a connection that has been idle for so long that
+    /// the bytes which this costs do not matter; not within a fragmented message.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use openline_proto::extension::deflate::PerMessageDeflate;
+    /// # use openline_proto::handshake::ExtensionParams;
+    /// use openline_proto::extension::{self, Compress, Encoding};
+    /// use openline_proto::{Kind, Part};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let deflate = Arc::new(PerMessageDeflate::client());
+    /// # let agreed = extension::accept(&[deflate], &[ExtensionParams::new("permessage-deflate")])?;
+    /// let mut encoding = Encoding::new(&agreed).expect("there is an extension");
+    /// let (mut first, mut second) = (Vec::new(), Vec::new());
+    /// encoding.data(Kind::Text, Part::Whole, b"Hello", Compress::Always, &mut first)?;
+    /// encoding.release_memory();
+    /// encoding.data(Kind::Text, Part::Whole, b"Hello", Compress::Always, &mut second)?;
+    /// assert_eq!(first, second);
+    /// # Ok(()) }
+    /// ```
+    pub fn release_memory(&mut self) {
+        self.compressors().for_each(Compressor::reset);
+    }
+
+    fn compressors(&mut self) -> impl Iterator<Item = &mut Compressor> {
+        self.chain.iter_mut().filter_map(|coder| match coder {
+            Coder::Deflate(compressor) => Some(compressor),
+            Coder::Frames(_) => None,
+        })
     }
 
     fn encode<E: From<CodingError>>(

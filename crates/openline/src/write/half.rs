@@ -23,6 +23,8 @@ pub(crate) struct WriteHalf {
     encoding: Option<Encoding>,
     /// Memory for the payload that extensions make.
     encoded: Vec<u8>,
+    /// How often in a row the driver found that nothing was encoded.
+    idle_looks: u32,
     keys: MaskKeys,
     /// Encoded frames; the first `written` bytes are gone.
     bytes: Vec<u8>,
@@ -43,6 +45,7 @@ impl WriteHalf {
             outbound: Outbound::new(role),
             encoding: Encoding::new(extensions),
             encoded: Vec::new(),
+            idle_looks: 0,
             keys: MaskKeys::new(),
             bytes: Vec::new(),
             written: 0,
@@ -91,6 +94,7 @@ impl WriteHalf {
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Option<Encoded>, E> {
         let Some(encoding) = &mut self.encoding else { return Ok(None) };
+        self.idle_looks = 0;
         let mut payload = std::mem::take(&mut self.encoded);
         let Outgoing { kind, payload: plain, compress } = message;
         let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;
@@ -200,11 +204,18 @@ impl WriteHalf {
     }
 
     /// Gives back memory that an idle connection does not need.
-    pub(crate) fn release_buffer(&mut self) {
+    pub(crate) fn release_memory(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
         }
         self.encoded = Vec::new();
+        self.idle_looks = self.idle_looks.saturating_add(1);
+        if self.idle_looks == IDLE_LOOKS
+            && !self.outbound.is_in_message()
+            && let Some(encoding) = &mut self.encoding
+        {
+            encoding.release_memory();
+        }
     }
 
     /// The connection is over: what was to be sent is not sent any more.
@@ -255,6 +266,10 @@ impl OpenFrame {
         self.start = 0;
     }
 }
+
+/// The driver looks when something came, such as the answer to a keepalive ping: with the default interval
+/// of 20 seconds, a connection that has sent nothing for a minute has so many looks behind it.
+const IDLE_LOOKS: u32 = 4;
 
 /// The buffer keeps this much between messages: a piece of a large message and its header.
 const KEPT_CAPACITY: usize = 2 * super::PIECE_LEN;

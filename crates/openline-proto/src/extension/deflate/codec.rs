@@ -7,7 +7,7 @@ use std::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
-use super::{Settings, Strategy};
+use super::{Settings, Strategy, spares};
 use crate::error::ProtocolError;
 
 /// Decompresses the messages of one direction of a connection. It takes memory with the first message,
@@ -16,7 +16,7 @@ use crate::error::ProtocolError;
 /// ```
 /// use openline_proto::extension::deflate::Decompressor;
 /// # fn main() -> Result<(), openline_proto::ProtocolError> {
-/// let mut decompressor = Decompressor::new(15, true);
+/// let mut decompressor = Decompressor::new(true);
 /// let mut message = Vec::new();
 /// decompressor.decompress(b"\xf2\x48\xcd\xc9\xc9\x07\x00", &mut message, None)?; // RFC 7692 §7.2.3.1
 /// decompressor.end_message(&mut message, None)?;
@@ -24,7 +24,6 @@ use crate::error::ProtocolError;
 /// # Ok(()) }
 /// ```
 pub struct Decompressor {
-    window_bits: u8,
     keeps_context: bool,
     /// `None` until something is to be decompressed.
     inflate: Option<Inflate>,
@@ -36,21 +35,16 @@ pub struct Decompressor {
 }
 
 impl Decompressor {
-    /// For a peer with a window of this many bits, 8 to 15, that keeps the context from one message
-    /// to the next or not.
-    ///
-    /// # Panics
-    ///
-    /// If the window has another size.
+    /// For a peer that keeps the context from one message to the next, or not. It may have any window:
+    /// a smaller one than 15 bits spares nothing here, and nobody has to refuse what goes beyond it.
     ///
     /// ```
     /// use openline_proto::extension::deflate::Decompressor;
-    /// let decompressor = Decompressor::new(9, false);
+    /// let decompressor = Decompressor::new(false);
     /// # let _ = decompressor;
     /// ```
-    pub fn new(window_bits: u8, keeps_context: bool) -> Decompressor {
-        assert!((8..=15).contains(&window_bits), "a window of {window_bits} bits");
-        Decompressor { window_bits, keeps_context, inflate: None, is_at_end: false, history: None }
+    pub fn new(keeps_context: bool) -> Decompressor {
+        Decompressor { keeps_context, inflate: None, is_at_end: false, history: None }
     }
 
     /// Decompresses the next part of a message, to the end of `out`. `limit` is the most it may have
@@ -65,7 +59,7 @@ impl Decompressor {
     /// use openline_proto::extension::deflate::Decompressor;
     /// let mut out = Vec::new();
     /// let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
-    /// let error = Decompressor::new(15, true).decompress(hello, &mut out, Some(4)).unwrap_err();
+    /// let error = Decompressor::new(true).decompress(hello, &mut out, Some(4)).unwrap_err();
     /// assert_eq!(error, ProtocolError::DecompressedTooBig { limit: 4 });
     /// assert_eq!(out, b"Hello"); // one byte too many was made to see it
     /// ```
@@ -75,8 +69,8 @@ impl Decompressor {
         out: &mut Vec<u8>,
         limit: Option<usize>,
     ) -> Result<(), ProtocolError> {
-        let Decompressor { window_bits, inflate, is_at_end, history, .. } = self;
-        let inflate = inflate.get_or_insert_with(|| Inflate::new(false, *window_bits));
+        let Decompressor { inflate, is_at_end, history, .. } = self;
+        let inflate = inflate.get_or_insert_with(spares::take_inflate);
         // How much of `out` the history has.
         let mut noted = out.len();
         loop {
@@ -134,7 +128,7 @@ impl Decompressor {
     /// ```
     /// use openline_proto::extension::deflate::Decompressor;
     /// # fn main() -> Result<(), openline_proto::ProtocolError> {
-    /// let mut decompressor = Decompressor::new(15, true);
+    /// let mut decompressor = Decompressor::new(true);
     /// let mut message = Vec::new();
     /// decompressor.decompress(b"\x00", &mut message, None)?; // an empty message: RFC 7692 §7.2.3.6
     /// decompressor.end_message(&mut message, None)?;
@@ -152,7 +146,10 @@ impl Decompressor {
             self.decompress(&TAIL, out, limit)?;
         }
         if !self.keeps_context {
-            *self = Decompressor::new(self.window_bits, false);
+            let done = std::mem::replace(self, Decompressor::new(false));
+            if let Some(inflate) = done.inflate {
+                spares::return_inflate(inflate);
+            }
         }
         Ok(())
     }
@@ -161,7 +158,6 @@ impl Decompressor {
 impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decompressor")
-            .field("window_bits", &self.window_bits)
             .field("keeps_context", &self.keeps_context)
             .finish_non_exhaustive()
     }
@@ -268,7 +264,7 @@ impl Compressor {
     pub fn compress(&mut self, mut input: &[u8], flush: Flush, out: &mut Vec<u8>) {
         self.is_dirty |= !input.is_empty();
         if self.is_dirty {
-            let deflate = self.deflate.get_or_insert_with(|| Deflate::new_with_config(self.config));
+            let deflate = self.deflate.get_or_insert_with(|| spares::take_deflate(self.config));
             let mode = match flush {
                 Flush::Nothing => DeflateFlush::NoFlush,
                 Flush::Fragment | Flush::Message => DeflateFlush::SyncFlush,
@@ -320,7 +316,9 @@ impl Compressor {
     /// assert_eq!(first, second);
     /// ```
     pub fn reset(&mut self) {
-        self.deflate = None;
+        if let Some(deflate) = self.deflate.take() {
+            spares::return_deflate(self.config, deflate);
+        }
         self.is_dirty = false;
     }
 }

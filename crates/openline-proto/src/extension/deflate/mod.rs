@@ -9,6 +9,7 @@
 
 mod codec;
 mod parameters;
+mod spares;
 
 pub use self::codec::{Compressor, Decompressor, Flush};
 use self::parameters::{Parameters, WindowBits};

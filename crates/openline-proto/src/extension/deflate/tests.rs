@@ -54,8 +54,8 @@ fn section_7_2_3_examples_decompress() {
         ),
     ];
     for (name, payloads, messages) in table {
-        let mut whole = Decompressor::new(15, true);
-        let mut bytewise = Decompressor::new(15, true);
+        let mut whole = Decompressor::new(true);
+        let mut bytewise = Decompressor::new(true);
         for (payload, message) in payloads.iter().zip(*messages) {
             assert_eq!(decompress(&mut whole, payload).as_deref(), Ok(*message), "{name}");
             let mut out = Vec::new();
@@ -94,7 +94,7 @@ fn every_setting_round_trips() {
                     settings.effort.level = level;
                     settings.effort.mem_level = mem_level;
                     let mut compressor = Compressor::new(&settings);
-                    let mut decompressor = Decompressor::new(bits, keeps_context);
+                    let mut decompressor = Decompressor::new(keeps_context);
                     for message in &messages {
                         let payload = compress(&mut compressor, message);
                         let outcome = decompress(&mut decompressor, &payload);
@@ -116,7 +116,7 @@ fn every_strategy_round_trips() {
         let mut settings = settings(15, true);
         settings.effort.strategy = strategy;
         let payload = compress(&mut Compressor::new(&settings), &text(5_000));
-        assert_eq!(decompress(&mut Decompressor::new(15, true), &payload), Ok(text(5_000)));
+        assert_eq!(decompress(&mut Decompressor::new(true), &payload), Ok(text(5_000)));
     }
 }
 
@@ -125,7 +125,7 @@ fn without_context_takeover_each_message_stands_alone() {
     let mut compressor = Compressor::new(&settings(12, false));
     let payloads = [compress(&mut compressor, &text(500)), compress(&mut compressor, &text(500))];
     assert_eq!(payloads[0], payloads[1]);
-    let mut decompressor = Decompressor::new(12, false);
+    let mut decompressor = Decompressor::new(false);
     // A sender that refers to the message before breaks what was agreed on.
     let mut shared = Compressor::new(&settings(15, true));
     let first = compress(&mut shared, b"Hello");
@@ -140,7 +140,7 @@ fn without_context_takeover_each_message_stands_alone() {
 #[test]
 fn fragments_flush_what_they_have() {
     let mut compressor = Compressor::new(&settings(15, true));
-    let mut decompressor = Decompressor::new(15, true);
+    let mut decompressor = Decompressor::new(true);
     let parts: [&[u8]; 5] = [b"", b"Hel", b"", b"lo, hello", b""];
     let mut message = Vec::new();
     for (number, part) in parts.iter().enumerate() {
@@ -160,7 +160,7 @@ fn streams_that_end_share_their_window() {
     // RFC 7692 §7.2.3.4, with a window that is taken over: each message is a stream of its own, that
     // refers to those before.
     let messages: Vec<Vec<u8>> = (1..20).map(|n| text(n * 3_000)).collect();
-    let mut decompressor = Decompressor::new(15, true);
+    let mut decompressor = Decompressor::new(true);
     let mut window: Vec<u8> = Vec::new();
     for message in &messages {
         let config = zlib_rs::DeflateConfig { window_bits: -15, ..Default::default() };
@@ -181,7 +181,7 @@ fn a_bomb_makes_one_byte_too_many_at_most() {
     assert!(bomb.len() < 70_000);
     for limit in [0, 1, 1_000, 1 << 20] {
         for piece_len in [1, 7, 1_000, bomb.len()] {
-            let mut decompressor = Decompressor::new(15, true);
+            let mut decompressor = Decompressor::new(true);
             let mut out = Vec::new();
             let mut pieces = bomb.chunks(piece_len);
             let error = loop {
@@ -205,7 +205,7 @@ fn a_message_of_just_the_limit_is_accepted() {
     let message = text(10_000);
     let payload = compress(&mut Compressor::new(&settings(15, true)), &message);
     for (limit, is_accepted) in [(9_999, false), (10_000, true), (10_001, true)] {
-        let mut decompressor = Decompressor::new(15, true);
+        let mut decompressor = Decompressor::new(true);
         let mut out = Vec::new();
         let outcome = decompressor
             .decompress(&payload, &mut out, Some(limit))
@@ -219,7 +219,7 @@ fn every_split_point_means_the_same() {
     let message = text(700);
     let payload = compress(&mut Compressor::new(&settings(15, true)), &message);
     for split in 0..=payload.len() {
-        let mut decompressor = Decompressor::new(15, true);
+        let mut decompressor = Decompressor::new(true);
         let mut out = Vec::new();
         for piece in [&payload[..split], &payload[split..]] {
             decompressor.decompress(piece, &mut out, None).unwrap();
@@ -237,7 +237,7 @@ fn what_is_not_deflate_is_refused() {
         (b"\xf2\x00\x11\x00\x00", "invalid distance too far back"),
     ];
     for (payload, reason) in table {
-        let outcome = decompress(&mut Decompressor::new(15, true), payload);
+        let outcome = decompress(&mut Decompressor::new(true), payload);
         assert_eq!(outcome, Err(ProtocolError::InvalidDeflate { reason }));
     }
 }
@@ -245,7 +245,7 @@ fn what_is_not_deflate_is_refused() {
 #[test]
 fn after_a_reset_the_peer_still_understands() {
     let mut compressor = Compressor::new(&settings(15, true));
-    let mut decompressor = Decompressor::new(15, true);
+    let mut decompressor = Decompressor::new(true);
     for unsent in [text(5_000), Vec::new(), text(1)] {
         let payload = compress(&mut compressor, &text(3_000));
         assert_eq!(decompress(&mut decompressor, &payload).unwrap(), text(3_000));
