@@ -72,8 +72,8 @@ class TestSending:
     @pytest.mark.parametrize(
         ("message", "compress", "compressed"),
         [
-            ("x" * 63, None, False),
-            ("x" * 64, None, True),
+            ("x" * 31, None, False),
+            ("x" * 32, None, True),
             ("", True, True),
             ("x", True, True),
             (LONG, True, True),

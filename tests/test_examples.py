@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Each program and what its output must show, beside an exit status of 0.
 PYTHON = {
     "basic.py": ["received 'Grüße'", "received 'one message in fragments'", "closed with code 1000"],
+    "compression.py": ["500 quotes: ", "agreed on PerMessageDeflate("],
     "headers.py": ["sent      X-Trace: 42", "answered  101", "chosen    chat.v2", "refused   401"],
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
     "reconnect.py": ["connection 2 is open", "ConnectionRefusedError", "6 messages over 2 connections"],

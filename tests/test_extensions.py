@@ -148,7 +148,7 @@ def test_beside_compression_in_any_order(answer: str) -> None:
             ws.send(message)
             first, payload = peer.expect()
             assert first & RSV3
-            assert bool(first & RSV1) == (len(message) >= 64)
+            assert bool(first & RSV1) == (len(message) >= 32)
             if not sealed_first:
                 assert payload.endswith(b"<")
                 payload = payload[:-1]

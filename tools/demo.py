@@ -42,6 +42,7 @@ def programs() -> Iterator[list[tuple[str, ...]]]:
             ("headers.py", private.uri.replace("://", "://alice:secret@")),
             ("unix_socket.py", local.address),
             ("reconnect.py",),  # it restarts a server of its own
+            ("compression.py", echo.uri),
             ("stats.py", echo.uri),
         ]
 

@@ -18,7 +18,7 @@ def messages(seed: int) -> list[str | bytes]:
     """Texts as programs send them, noise, and what is between."""
     rng = random.Random(seed)
     texts = [" ".join(rng.choices(WORDS, k=k)) for k in (0, 1, 10, 30, 300, 3000, 30, 300)]
-    noise = [rng.randbytes(n) for n in (0, 1, 63, 64, 1000, 70_000)]
+    noise = [rng.randbytes(n) for n in (0, 1, 31, 32, 1000, 70_000)]
     return [item for pair in itertools.zip_longest(texts, noise, fillvalue="") for item in pair]
 
 

@@ -59,7 +59,7 @@ impl Connection {
     ///         anything else makes the peer close); False sends binary also for a `str`. Default:
     ///         None, as the type says.
     ///     compress: on a connection with permessage-deflate, True compresses the message however short
-    ///         it is, and False does not. Default: None, compress unless it has less than 64 bytes, which
+    ///         it is, and False does not. Default: None, compress unless it has less than 32 bytes, which
     ///         cannot pay. Without permessage-deflate nothing is compressed.
     ///
     /// Raises:

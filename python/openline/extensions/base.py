@@ -1,12 +1,18 @@
 """What an extension written in Python implements: a factory that negotiates it, and the extension itself.
 
+    import dataclasses
+
+    from openline import connect
+    from openline.extensions import ClientExtensionFactory, Extension
+    from openline.frames import CTRL_OPCODES
+
     class Reversed(Extension):
         name = "x-reversed"
 
         def encode(self, frame):
             if frame.opcode in CTRL_OPCODES:
                 return frame
-            return dataclasses.replace(frame, data=frame.data[::-1])
+            return dataclasses.replace(frame, data=bytes(frame.data)[::-1])
 
         def decode(self, frame, *, max_size=None):
             return self.encode(frame)
@@ -20,7 +26,7 @@
         def process_response_params(self, params, accepted_extensions):
             return Reversed()
 
-    connect("ws://localhost:8765", extensions=[ReversedFactory()])
+    connect("ws://localhost:8765", extensions=[ReversedFactory()]).close()
 
 `encode` and `decode` see whole frames, control frames too. They run in whichever thread sends or reads, also in
 openline's own while nobody else does; one thread at a time is in `encode`, and one in `decode`. There they

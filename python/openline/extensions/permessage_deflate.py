@@ -2,8 +2,11 @@
 
 `connect` offers it by default. To choose its parameters, pass a factory:
 
+    from openline import connect
+    from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
     factory = ClientPerMessageDeflateFactory(client_no_context_takeover=True, compress_settings={"level": 1})
-    connect("ws://localhost:8765", extensions=[factory])
+    connect("ws://localhost:8765", extensions=[factory]).close()
 
 Negotiation and compression are done by the Rust core, for connections as well as for these classes.
 """

@@ -95,7 +95,7 @@ def connect(
         subprotocols: the subprotocols to offer, best first. Default: None. What the server chose is the
             connection's `subprotocol`.
         compression: "deflate" offers permessage-deflate (RFC 7692) after `extensions`, unless they have it;
-            messages of 64 bytes or more are compressed then if the server agrees, see `send`. None does not
+            messages of 32 bytes or more are compressed then if the server agrees, see `send`. None does not
             offer it. Default: "deflate".
         additional_headers: headers to add to the request, as a mapping, pairs or `Headers`. Default: None. A
             `User-Agent` among them replaces `user_agent_header`.

@@ -13,7 +13,7 @@ use crate::outbound::Part;
 /// ```
 /// use openline_proto::extension::Compress;
 /// assert_eq!(Compress::default(), Compress::Auto);
-/// assert_eq!(Compress::THRESHOLD, 64);
+/// assert_eq!(Compress::THRESHOLD, 32);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compress {
@@ -28,16 +28,16 @@ pub enum Compress {
 }
 
 impl Compress {
-    /// The length in bytes from which on messages are compressed by default: 64. Below, compression
-    /// cannot pay: a packet has 40 bytes of headers or more, so that it could save a fraction of
-    /// one packet, for some microseconds of work at both ends.
+    /// The length in bytes from which on messages are compressed by default: 32. Below, compression
+    /// cannot pay: a packet has 40 bytes of headers or more, so that it could spare a third of one
+    /// packet at the most, for some microseconds of work at both ends.
     ///
     /// ```
     /// use openline_proto::extension::Compress;
     /// assert!(Compress::Auto.wants(Compress::THRESHOLD));
     /// assert!(!Compress::Auto.wants(Compress::THRESHOLD - 1));
     /// ```
-    pub const THRESHOLD: usize = 64;
+    pub const THRESHOLD: usize = 32;
 
     /// Whether a whole message of this length is compressed.
     ///
