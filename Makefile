@@ -104,7 +104,7 @@ bench: build ## the figures of the README, on this machine
 
 bench-compression: build ## compressed messages, beside websockets and aiohttp
 	$(QUIET) "aiohttp and uvloop" $(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
-	@$(BIN)/python bench/compression.py
+	@$(BIN)/python bench/deflate.py
 
 bench-conformance: build ## what the Autobahn cases of load and of compression cost
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn

@@ -1,4 +1,4 @@
-//! The peer of `compression.py`: answers each frame with the next of those that were made before, or sends
+//! The peer of `deflate.py`: answers each frame with the next of those that were made before, or sends
 //! all of them over and over.
 //!
 //! `fixed_deflate echo|stream FRAMES`, with the connected socket as standard input. FRAMES is a file with the

@@ -47,7 +47,7 @@ def main() -> None:
     uri = ours.recv()
     client: Any = importlib.import_module(f"{options.client}.sync.client")
     # legacy: for `websockets`, to connect without `with`.
-    keywords = {"ping_interval": None, "proxy": None, "legacy": True}
+    keywords: dict[str, Any] = {"ping_interval": None, "proxy": None, "legacy": True}
     keywords["compression"] = "deflate" if options.compressed else None
 
     def connect() -> Any:

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import socket
+from typing import Any
 
 from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from openline.sync.client import connect
@@ -41,7 +42,8 @@ def run(uri: str) -> None:
     sizes = {}
     for name, compression in [("plain", None), ("deflate", "deflate")]:
         counting = Counting(uri)
-        with connect(uri, sock=counting, compression=compression) as websocket:
+        sock: Any = counting
+        with connect(uri, sock=sock, compression=compression) as websocket:
             start = counting.sent
             for quote in QUOTES:
                 websocket.send(quote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import zlib
@@ -17,6 +18,7 @@ from openline.exceptions import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    TooManyFragments,
 )
 from openline.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
@@ -301,6 +303,23 @@ class TestFaults:
         bomb = Zlib().compress(bytes(64 * 2**20))
         words = "more than max_size of 1048576 bytes"
         self.fails(frame(2, bomb, fin=fin, rsv=RSV1), code=1009, cause=PayloadTooBig, words=words)
+
+    def test_fragments_of_a_byte_for_ever(self) -> None:
+        stored = b"\x00\x01\x00\xfe\xffx"  # a block that is not compressed, of one byte
+        with deflating() as peer, peer.connect() as ws:
+
+            def send() -> None:
+                peer.send(frame(Opcode.TEXT, b"", fin=False, rsv=RSV1))
+                with contextlib.suppress(OSError):
+                    while True:
+                        peer.send(frame(Opcode.CONT, stored, fin=False) * 10_000)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            with pytest.raises(ConnectionClosedError) as caught:
+                ws.recv()
+            sender.join(10)
+            assert isinstance(caught.value.__cause__, TooManyFragments)
 
     def test_limits_count_what_comes_out(self) -> None:
         other = Zlib()

@@ -1,6 +1,6 @@
 """Compressed messages (permessage-deflate) from Python: openline, websockets, and aiohttp on uvloop.
 
-python bench/compression.py [--rounds 5] [--cores 0,1]
+python bench/deflate.py [--rounds 5] [--cores 0,1]
 
 How it measures:
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import pathlib
@@ -181,8 +182,9 @@ def websockets_client(port: int, work: str, texts: list[str]) -> dict[str, float
 
 
 def aiohttp_client(port: int, work: str, texts: list[str]) -> dict[str, float]:
-    import aiohttp
-    import uvloop
+    # Only `make bench-compression` installs them.
+    aiohttp: Any = importlib.import_module("aiohttp")
+    uvloop: Any = importlib.import_module("uvloop")
 
     async def run() -> dict[str, float]:
         async with (
