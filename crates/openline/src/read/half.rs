@@ -199,10 +199,13 @@ impl ReadHalf {
     }
 
     /// Whether the next frame takes so long to be understood that others should not be held up.
+    #[inline]
     pub(crate) fn is_next_costly(&mut self) -> bool {
-        if self.decoding.is_none() {
-            return false;
-        }
+        self.decoding.is_some() && self.is_next_compressed_and_long()
+    }
+
+    #[inline(never)]
+    fn is_next_compressed_and_long(&mut self) -> bool {
         match FrameHeader::parse(self.buffer.unread()) {
             _ if self.inbound.remaining() > 0 => true,
             Ok(Some((header, _))) => !header.rsv.is_none() && header.payload_len > CHEAP_LEN,
@@ -236,17 +239,22 @@ impl ReadHalf {
             Some(Event::Message { kind, rsv, payload }) => {
                 let end = position + consumed;
                 let start = end - payload.len();
-                if let Some(decoding) = decoding.as_mut().filter(|d| is_encoded(d, rsv)) {
-                    decoded.clear();
-                    let outcome = decoding.data(kind, rsv, payload, Ends::Message, decoded);
-                    if let Err(error) = outcome {
-                        return self.refused(error);
+                match decoding {
+                    Some(decoding) if is_encoded(decoding, rsv) => {
+                        decoded.clear();
+                        let data = Data { kind, rsv, payload, ends: Ends::Message };
+                        if let Err(error) = decode(decoding, data, decoded) {
+                            return self.refused(error);
+                        }
+                        if self.has_room(is_closing, self.decoded.len()) {
+                            self.ready = Some(Ready::Decoded(kind));
+                        }
                     }
-                    if self.has_room(is_closing, self.decoded.len()) {
-                        self.ready = Some(Ready::Decoded(kind));
+                    _ => {
+                        if self.has_room(is_closing, end - start) {
+                            self.ready = Some(Ready::Buffered(kind, start..end));
+                        }
                     }
-                } else if self.has_room(is_closing, end - start) {
-                    self.ready = Some(Ready::Buffered(kind, start..end));
                 }
                 Parsed::Progress
             }
@@ -258,16 +266,15 @@ impl ReadHalf {
             Some(Event::Data(data)) => {
                 let target = partial.get_or_insert_with(|| Partial::new(data.kind));
                 target.large = None;
-                let Data { kind, rsv, payload, ends } = data;
-                match decoding.as_mut().filter(|d| is_encoded(d, rsv)) {
-                    None => target.message.bytes.extend_from_slice(payload),
-                    Some(decoding) => {
+                let ends = data.ends;
+                match decoding {
+                    Some(decoding) if is_encoded(decoding, data.rsv) => {
                         target.is_encoded = true;
-                        let bytes = &mut target.message.bytes;
-                        if let Err(error) = decoding.data(kind, rsv, payload, ends, bytes) {
+                        if let Err(error) = decode(decoding, data, &mut target.message.bytes) {
                             return self.refused(error);
                         }
                     }
+                    _ => target.message.bytes.extend_from_slice(data.payload),
                 }
                 self.finish(is_closing, ends);
                 Parsed::Progress
@@ -437,6 +444,17 @@ impl Partial {
             partial.message.bytes.reserve(len.min(READ_LEN));
         }
     }
+}
+
+/// Decodes a piece of a message, to the end of what came of it before. Not inlined: connections without
+/// extensions do not pay for it.
+#[inline(never)]
+fn decode(
+    decoding: &mut Decoding,
+    data: Data<'_>,
+    message: &mut Vec<u8>,
+) -> Result<(), ProtocolError> {
+    decoding.data(data.kind, data.rsv, data.payload, data.ends, message)
 }
 
 /// Whether the extensions have to decode a frame or message with these reserved bits.

@@ -87,7 +87,22 @@ impl WriteHalf {
 
     /// What extensions make of a frame; `None` if it goes out as it is. To be
     /// [recycled](WriteHalf::recycle) when it is written.
+    #[inline]
     pub(crate) fn encode<E: From<CodingError>>(
+        &mut self,
+        message: Outgoing<'_>,
+        part: Part,
+        go_on: &mut dyn FnMut() -> Result<(), E>,
+    ) -> Result<Option<Encoded>, E> {
+        match self.encoding {
+            None => Ok(None),
+            Some(_) => self.encode_by_extensions(message, part, go_on),
+        }
+    }
+
+    // Not inlined: connections without extensions do not pay for it.
+    #[inline(never)]
+    fn encode_by_extensions<E: From<CodingError>>(
         &mut self,
         message: Outgoing<'_>,
         part: Part,
@@ -98,11 +113,11 @@ impl WriteHalf {
         let mut payload = std::mem::take(&mut self.encoded);
         let Outgoing { kind, payload: plain, compress } = message;
         let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;
-        let encoded = rsv.map(|rsv| Encoded { rsv, payload });
-        Ok(encoded)
+        Ok(rsv.map(|rsv| Encoded { rsv, payload }))
     }
 
     /// Takes the memory of an encoded payload back, for the next.
+    #[inline]
     pub(crate) fn recycle(&mut self, encoded: Option<Encoded>) {
         if let Some(Encoded { mut payload, .. }) = encoded
             && payload.capacity() <= KEPT_CAPACITY
