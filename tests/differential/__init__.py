@@ -25,6 +25,14 @@ PROBE = b""
 
 
 @dataclass(frozen=True)
+class Deflate:
+    """permessage-deflate as the peer sends it: its window in bits, and whether it keeps its context."""
+
+    bits: int
+    takeover: bool
+
+
+@dataclass(frozen=True)
 class Case:
     """What is put to each of the implementations."""
 
@@ -36,6 +44,8 @@ class Case:
     max_fragment: int | None = None
     subprotocols: tuple[str, ...] = ()
     """Those that a client offers, or a server supports."""
+    deflate: Deflate | None = None
+    """Compression on a connection that is open."""
     sink: bool = False
     """Whether the core gets payloads as from a read straight to where they belong."""
     eof: bool = False
@@ -64,6 +74,8 @@ class Case:
             words.append(f"max_fragment={self.max_fragment}")
         if self.subprotocols:
             words.append(f"subprotocols={','.join(self.subprotocols)}")
+        if self.deflate is not None:
+            words.append(f"deflate={self.deflate.bits},{'yes' if self.deflate.takeover else 'no'}")
         words += [f"{flag}=yes" for flag in ["sink", "eof"] if getattr(self, flag)]
         return " ".join([*words, "input=" + ",".join(read.hex() for read in self.all_reads)])
 

@@ -15,6 +15,7 @@ import pytest
 
 from differential import Case, Implementation, Outcome
 from differential.core import Core
+from differential.deflate import random_compressed
 from differential.differences import explanation, same
 from differential.frames import random_case
 from differential.handshakes import random_request, random_response
@@ -38,7 +39,7 @@ def core() -> Iterator[Core]:
 
 
 @pytest.mark.parametrize("first", range(0, CASES, BATCH))
-@pytest.mark.parametrize("make", [random_case, random_request, random_response])
+@pytest.mark.parametrize("make", [random_case, random_compressed, random_request, random_response])
 def test_all_agree_or_the_difference_is_known(
     make: Callable[[random.Random], Case], first: int, core: Core
 ) -> None:

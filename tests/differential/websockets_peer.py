@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import CLOSE, CONT, DATA_OPCODES, PING, TEXT, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
@@ -58,6 +59,9 @@ class _Peer:
                 max_size=max_size,
                 logger=_SILENT,
             )
+        if case.deflate is not None:
+            takeover = case.deflate.takeover
+            self._protocol.extensions = [PerMessageDeflate(not takeover, False, case.deflate.bits, 15)]
         self._is_open = case.start == "open"
         self._over = False
         self._is_text = False

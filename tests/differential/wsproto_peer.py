@@ -17,10 +17,11 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
-from differential import KEY, Case, Outcome
+from differential import KEY, Case, Deflate, Outcome
 
 _ROLES = {"client": ConnectionType.CLIENT, "server": ConnectionType.SERVER}
 
@@ -38,12 +39,22 @@ class Wsproto:
         return Outcome.of(case, parts)
 
 
+def _extensions(deflate: Deflate | None) -> list[Extension]:
+    if deflate is None:
+        return []
+    # It has no window of 8 bits. One of 9 understands all that one of 8 does.
+    bits = max(deflate.bits, 9)
+    extension = PerMessageDeflate(not deflate.takeover, bits, not deflate.takeover, bits)
+    extension.finalize(PerMessageDeflate.name)
+    return [extension]
+
+
 class _Peer:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._connection: Connection | None = None
         if case.start == "open":
-            self._connection = Connection(_ROLES[case.role])
+            self._connection = Connection(_ROLES[case.role], _extensions(case.deflate))
         else:
             self._handshake = H11Handshake(_ROLES[case.role])
             if case.role == "client":

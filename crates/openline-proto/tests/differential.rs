@@ -14,6 +14,9 @@
 //! | `start` | `handshake`, or `open`: it is behind us (the default) |
 //! | `max_message`, `max_fragment` | limits in bytes; none by default |
 //! | `subprotocols` | those a client offers, or a server supports |
+//! | `deflate` | `BITS,TAKEOVER` of the peer: an open connection has permessage-deflate |
+//! | `compress` | `BITS,TAKEOVER,LEVEL,MEM_LEVEL,STRATEGY` of what we send, likewise |
+//! | `negotiate` | permessage-deflate in a handshake: see `negotiable` |
 //! | `sink` | `yes`: payloads go to `Inbound::accept` where that is possible |
 //! | `eof` | `yes`: the stream ends after the input |
 //! | `input` | the reads, separated by commas |
@@ -23,21 +26,28 @@
 //! are the events that it brought: `text:`, `binary:`, `ping:` and `pong:` with the payload,
 //! `close:CODE:REASON`, `failed:CODE:FAULT`; of a handshake `opened:SUBPROTOCOL`,
 //! `accepted:PATH:SUBPROTOCOL:RESPONSE` and `refused:STATUS:BODY` (by the server). `FAULT` is the
-//! variant of the error.
+//! variant of the error. With `negotiate`, `opened` and `accepted` are followed by `agreed:` with the bits and
+//! takeover of the peer and ours, or with `nothing`.
 //!
 //! To be sent: `request`; `text:`, `binary:`, `ping:` or `pong:` with the payload, `close:CODE:REASON`;
 //! `text-part:` or `binary-part:` with a fragment, and `text-end:` or `binary-end:` with the last one.
-//! The output begins with a part of its own then: `sent:` and the bytes.
+//! With `compress` all of them are compressed, but for `text-plain:` and `binary-plain:`, which are whole
+//! messages. The output begins with a part of its own then: `sent:` and the bytes.
 
 use std::fmt::Debug;
 use std::io::{self, BufRead as _, Write as _};
+use std::sync::Arc;
 
-use openline_proto::handshake::HandshakeError;
+use openline_proto::extension::deflate::{
+    ClientWindow, Effort, NAME, PerMessageDeflate, Settings, Strategy,
+};
+use openline_proto::extension::{self, Agreed, Coding, Compress, Decoding, Encoding, Extension};
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientProgress};
 use openline_proto::handshake::server::{ServerHandshake, ServerProgress, ServerReply};
+use openline_proto::handshake::{ExtensionParams, HandshakeError};
 use openline_proto::{
-    CloseFrame, Ends, Event, Inbound, Kind, Limits, MaskKey, Opcode, Outbound, Part, ProtocolError,
-    Received, Role, Uri, http,
+    CloseFrame, Data, Ends, Event, Inbound, Kind, Limits, MaskKey, Opcode, Outbound, Part,
+    ProtocolError, Received, Role, Rsv, Uri, http, mask,
 };
 
 /// Answers the cases on the standard input. Without the argument `answer` it does nothing, since
@@ -60,6 +70,10 @@ struct Case {
     is_open: bool,
     limits: Limits,
     subprotocols: Vec<String>,
+    /// What is agreed on from the start.
+    agreed: Vec<Agreed>,
+    /// What is to be negotiated.
+    extensions: Vec<Arc<dyn Extension>>,
     sink: bool,
     eof: bool,
     reads: Vec<Vec<u8>>,
@@ -73,6 +87,8 @@ impl Case {
             is_open: true,
             limits: Limits { max_message: None, ..Limits::default() },
             subprotocols: Vec::new(),
+            agreed: Vec::new(),
+            extensions: Vec::new(),
             sink: false,
             eof: false,
             reads: Vec::new(),
@@ -89,6 +105,11 @@ impl Case {
                 ("subprotocols", names) => {
                     case.subprotocols = names.split(',').map(String::from).collect();
                 }
+                ("deflate", settings) => {
+                    case.agreed = vec![deflate(settings, "15,yes,6,5,default")]
+                }
+                ("compress", settings) => case.agreed = vec![deflate("15,yes", settings)],
+                ("negotiate", settings) => case.extensions = vec![negotiable(settings)],
                 ("sink", sink) => case.sink = sink == "yes",
                 ("eof", eof) => case.eof = eof == "yes",
                 ("input", reads) => case.reads = reads.split(',').map(from_hex).collect(),
@@ -98,6 +119,53 @@ impl Case {
         }
         case
     }
+}
+
+/// permessage-deflate with these settings of the peer's and of ours.
+fn deflate(remote: &str, local: &str) -> Agreed {
+    let (remote, local): (Vec<_>, Vec<_>) =
+        (remote.split(',').collect(), local.split(',').collect());
+    let number = |text: &str| text.parse().expect("a number");
+    let effort = Effort {
+        level: number(local[2]),
+        mem_level: number(local[3]),
+        strategy: match local[4] {
+            "default" => Strategy::Default,
+            "filtered" => Strategy::Filtered,
+            "huffman-only" => Strategy::HuffmanOnly,
+            "rle" => Strategy::Rle,
+            "fixed" => Strategy::Fixed,
+            name => panic!("unknown strategy {name}"),
+        },
+    };
+    let settings = Settings {
+        remote_no_context_takeover: remote[1] != "yes",
+        local_no_context_takeover: local[1] != "yes",
+        remote_max_window_bits: number(remote[0]),
+        local_max_window_bits: number(local[0]),
+        effort,
+    };
+    Agreed { params: ExtensionParams::new(NAME), coding: Coding::Deflate(settings) }
+}
+
+/// permessage-deflate as it is to be negotiated, by either role: `TAKEOVER,TAKEOVER,BITS,BITS,REQUIRE`,
+/// the server's value first. `BITS` is `none`, a number, or for the client also `any`.
+fn negotiable(settings: &str) -> Arc<dyn Extension> {
+    let settings: Vec<_> = settings.split(',').collect();
+    let bits = |text: &str| text.parse().expect("a number of bits");
+    let server_bits = (settings[2] != "none").then(|| bits(settings[2]));
+    let window = match settings[3] {
+        "none" => ClientWindow::Unmentioned,
+        "any" => ClientWindow::Supported,
+        number => ClientWindow::AtMost(bits(number)),
+    };
+    let deflate = PerMessageDeflate::client()
+        .server_no_context_takeover(settings[0] != "yes")
+        .client_no_context_takeover(settings[1] != "yes")
+        .require_client_max_window_bits(settings[4] == "yes")
+        .server_max_window_bits(server_bits)
+        .and_then(|deflate| deflate.client_max_window_bits(window));
+    Arc::new(deflate.expect("8 to 15 bits"))
 }
 
 fn answer(case: &Case) -> String {
@@ -135,11 +203,12 @@ enum Phase {
 impl<'c> Peer<'c> {
     fn new(case: &'c Case) -> Peer<'c> {
         let phase = match case.role {
-            _ if case.is_open => Phase::Open(Line::new(case)),
+            _ if case.is_open => Phase::Open(Line::new(case, &case.agreed)),
             Role::Client => {
                 let uri = Uri::parse("ws://a.example/").expect("bug: a valid URI");
                 let mut offer = ClientOffer::default();
                 offer.subprotocols.clone_from(&case.subprotocols);
+                offer.extensions = extension::offers(&case.extensions);
                 // The nonce of RFC 6455 §1.3, so that responses can be made beforehand.
                 let handshake = ClientHandshake::new(&uri, offer, *b"the sample nonce");
                 Phase::Client(handshake.expect("subprotocols are tokens"))
@@ -152,6 +221,7 @@ impl<'c> Peer<'c> {
     fn send(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut outbound = Outbound::new(self.case.role);
+        let mut encoding = Encoding::new(&self.case.agreed);
         for item in &self.case.send {
             // Any key will do, if they differ.
             let key = MaskKey::new([1, 2, 3, out.len() as u8]);
@@ -163,12 +233,24 @@ impl<'c> Peer<'c> {
                     let Phase::Client(handshake) = &self.phase else { panic!("not a client") };
                     handshake.encode_request(&mut out);
                 }
-                ("text" | "binary", "whole") => {
-                    outbound.encode_message(kind, &from_hex(rest), key, &mut out);
-                }
-                ("text" | "binary", part) => {
-                    let part = if part == "end" { Part::Last } else { Part::Fragment };
-                    outbound.encode_fragment(kind, part, &from_hex(rest), key, &mut out);
+                ("text" | "binary", frame) => {
+                    let part = match frame {
+                        "end" => Part::Last,
+                        "part" => Part::Fragment,
+                        _ => Part::Whole,
+                    };
+                    let compress =
+                        if frame == "plain" { Compress::Never } else { Compress::Always };
+                    let (payload, rsv) =
+                        encode(&mut encoding, kind, part, from_hex(rest), compress);
+                    let mut header = outbound.data_header(kind, part, payload.len(), key);
+                    header.rsv = rsv;
+                    out.extend_from_slice(header.encode().as_ref());
+                    let start = out.len();
+                    out.extend(payload);
+                    if let Some(key) = header.mask {
+                        mask::apply(key, &mut out[start..]);
+                    }
                 }
                 (name, _) => {
                     let (opcode, payload) = control(name, rest);
@@ -185,9 +267,14 @@ impl<'c> Peer<'c> {
             Phase::Client(handshake) => match handshake.receive(read) {
                 Ok(ClientProgress::Pending(handshake)) => Phase::Client(handshake),
                 Ok(ClientProgress::Open(open)) => {
-                    let subprotocol = open.subprotocol.unwrap_or_default();
-                    self.events.push(format!("opened:{}", to_hex(subprotocol.as_bytes())));
-                    self.open(&open.leftover)
+                    match extension::accept(&self.case.extensions, &open.extensions) {
+                        Ok(agreed) => {
+                            let subprotocol = open.subprotocol.unwrap_or_default();
+                            self.events.push(format!("opened:{}", to_hex(subprotocol.as_bytes())));
+                            self.open(&agreed, &open.leftover)
+                        }
+                        Err(error) => self.handshake_failed(&error),
+                    }
                 }
                 Err(error) => self.handshake_failed(&error),
             },
@@ -198,6 +285,8 @@ impl<'c> Peer<'c> {
                     let mut supported = self.case.subprotocols.iter();
                     reply.subprotocol =
                         supported.find(|name| request.subprotocols().contains(name)).cloned();
+                    let agreed = extension::answer(&self.case.extensions, request.extensions());
+                    reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
                     match request.accept(reply) {
                         Ok((response, open)) => {
                             self.events.push(format!(
@@ -206,7 +295,7 @@ impl<'c> Peer<'c> {
                                 to_hex(open.subprotocol.unwrap_or_default().as_bytes()),
                                 to_hex(&response)
                             ));
-                            self.open(&open.leftover)
+                            self.open(&agreed, &open.leftover)
                         }
                         Err(error) => self.handshake_failed(&error),
                     }
@@ -230,8 +319,13 @@ impl<'c> Peer<'c> {
     }
 
     /// The handshake is over; what followed it are frames.
-    fn open(&mut self, leftover: &[u8]) -> Phase {
-        self.phase = Phase::Open(Line::new(self.case));
+    fn open(&mut self, agreed: &[Agreed], leftover: &[u8]) -> Phase {
+        if !self.case.extensions.is_empty() {
+            let settings: Vec<_> = agreed.iter().map(agreed_on).collect();
+            let settings = if settings.is_empty() { "nothing".into() } else { settings.concat() };
+            self.events.push(format!("agreed:{settings}"));
+        }
+        self.phase = Phase::Open(Line::new(self.case, agreed));
         self.receive(leftover);
         std::mem::replace(&mut self.phase, Phase::Over)
     }
@@ -245,6 +339,37 @@ impl<'c> Peer<'c> {
             _ => format!("failed:{}:{}", error.response().status_code, variant(error)),
         });
         Phase::Over
+    }
+}
+
+/// The bits and takeover of the peer, and ours.
+fn agreed_on(agreed: &Agreed) -> String {
+    let Coding::Deflate(settings) = &agreed.coding else { panic!("another extension") };
+    format!(
+        "{},{},{},{}",
+        settings.remote_max_window_bits,
+        if settings.remote_no_context_takeover { "no" } else { "yes" },
+        settings.local_max_window_bits,
+        if settings.local_no_context_takeover { "no" } else { "yes" },
+    )
+}
+
+/// The payload of a data frame that is to be sent, and its reserved bits.
+fn encode(
+    encoding: &mut Option<Encoding>,
+    kind: Kind,
+    part: Part,
+    plain: Vec<u8>,
+    compress: Compress,
+) -> (Vec<u8>, Rsv) {
+    let mut payload = Vec::new();
+    let rsv = encoding.as_mut().and_then(|encoding| {
+        let rsv = encoding.data(kind, part, &plain, compress, &mut payload);
+        rsv.expect("compression does not fail")
+    });
+    match rsv {
+        Some(rsv) => (payload, rsv),
+        None => (plain, Rsv::NONE),
     }
 }
 
@@ -266,16 +391,32 @@ fn control(name: &str, rest: &str) -> (Opcode, Vec<u8>) {
 /// The receiving half of an open connection, its messages put together.
 struct Line {
     inbound: Inbound,
+    /// `None` without extensions.
+    decoding: Option<Decoding>,
     sink: bool,
+    /// Whether the frame that has begun has to be decoded: the sink is not for its payload.
+    is_encoded: bool,
     buffer: Vec<u8>,
     message: Vec<u8>,
     kind: Kind,
 }
 
 impl Line {
-    fn new(case: &Case) -> Line {
-        let inbound = Inbound::new(case.role, case.limits);
-        Line { inbound, sink: case.sink, buffer: Vec::new(), message: Vec::new(), kind: Kind::Text }
+    fn new(case: &Case, agreed: &[Agreed]) -> Line {
+        let mut inbound = Inbound::new(case.role, case.limits);
+        let decoding = Decoding::new(agreed, case.limits);
+        if decoding.is_some() {
+            inbound.allow_rsv(Rsv::RSV1);
+        }
+        Line {
+            inbound,
+            decoding,
+            sink: case.sink,
+            is_encoded: false,
+            buffer: Vec::new(),
+            message: Vec::new(),
+            kind: Kind::Text,
+        }
     }
 
     /// Takes a read in and tells whether the connection goes on.
@@ -290,7 +431,8 @@ impl Line {
 
     fn take(&mut self, read: &[u8], events: &mut Vec<String>) -> Result<(), ProtocolError> {
         let mut rest = read;
-        if self.sink && self.buffer.is_empty() && self.inbound.remaining() > 0 {
+        let goes_to_sink = self.sink && !self.is_encoded;
+        if goes_to_sink && self.buffer.is_empty() && self.inbound.remaining() > 0 {
             let len = self.inbound.remaining().min(rest.len() as u64) as usize;
             let mut payload = rest[..len].to_vec();
             rest = &rest[len..];
@@ -306,7 +448,10 @@ impl Line {
             match event {
                 None => {}
                 Some(Event::Control { .. }) => panic!("nothing is left to extensions"),
-                Some(Event::Begin(begin)) => self.kind = begin.kind,
+                Some(Event::Begin(begin)) => {
+                    self.kind = begin.kind;
+                    self.is_encoded = !begin.rsv.is_none();
+                }
                 Some(Event::Close(close)) => events.push(format!(
                     "close:{}:{}",
                     u16::from(close.code()),
@@ -314,10 +459,25 @@ impl Line {
                 )),
                 Some(Event::Data(data)) => {
                     self.kind = data.kind;
-                    self.message.extend_from_slice(data.payload);
+                    match self.decoding.as_mut().filter(|_| !data.rsv.is_none()) {
+                        None => self.message.extend_from_slice(data.payload),
+                        Some(decoding) => {
+                            let Data { kind, rsv, payload, ends } = data;
+                            decoding.data(kind, rsv, payload, ends, &mut self.message)?;
+                        }
+                    }
                     self.end(data.ends, events);
                 }
-                Some(Event::Message { kind, payload, .. }) => events.push(message(kind, payload)),
+                Some(Event::Message { kind, rsv, payload }) => {
+                    match self.decoding.as_mut().filter(|_| !rsv.is_none()) {
+                        None => events.push(message(kind, payload)),
+                        Some(decoding) => {
+                            let mut decoded = Vec::new();
+                            decoding.data(kind, rsv, payload, Ends::Message, &mut decoded)?;
+                            events.push(message(kind, &decoded));
+                        }
+                    }
+                }
                 Some(Event::Ping(payload)) => events.push(format!("ping:{}", to_hex(payload))),
                 Some(Event::Pong(payload)) => events.push(format!("pong:{}", to_hex(payload))),
             }
