@@ -33,6 +33,24 @@ class Deflate:
 
 
 @dataclass(frozen=True)
+class Negotiation:
+    """permessage-deflate as one end negotiates it: RFC 7692 §7.1."""
+
+    server_takeover: bool = True
+    client_takeover: bool = True
+    server_bits: int | None = None
+    client_bits: int | Literal["any"] | None = None
+    """A client may let the server choose, by `any`."""
+    require: bool = False
+    """Whether a server declines offers that do not let it limit the client's window."""
+
+    def __str__(self) -> str:
+        takeover = ["yes" if kept else "no" for kept in (self.server_takeover, self.client_takeover)]
+        bits = [str(bits or "none") for bits in (self.server_bits, self.client_bits)]
+        return ",".join([*takeover, *bits, "yes" if self.require else "no"])
+
+
+@dataclass(frozen=True)
 class Case:
     """What is put to each of the implementations."""
 
@@ -46,6 +64,8 @@ class Case:
     """Those that a client offers, or a server supports."""
     deflate: Deflate | None = None
     """Compression on a connection that is open."""
+    negotiation: Negotiation | None = None
+    """Compression that is to be negotiated in the handshake."""
     sink: bool = False
     """Whether the core gets payloads as from a read straight to where they belong."""
     eof: bool = False
@@ -76,6 +96,8 @@ class Case:
             words.append(f"subprotocols={','.join(self.subprotocols)}")
         if self.deflate is not None:
             words.append(f"deflate={self.deflate.bits},{'yes' if self.deflate.takeover else 'no'}")
+        if self.negotiation is not None:
+            words.append(f"negotiate={self.negotiation}")
         words += [f"{flag}=yes" for flag in ["sink", "eof"] if getattr(self, flag)]
         return " ".join([*words, "input=" + ",".join(read.hex() for read in self.all_reads)])
 
@@ -87,8 +109,9 @@ class Outcome:
     events: tuple[str, ...]
     """`text:`, `binary:`, `ping:` and `pong:` with the payload in hexadecimal digits, `close:CODE:REASON`,
     `failed:CODE`, and of a handshake `opened:SUBPROTOCOL` (by a client), `accepted:PATH:SUBPROTOCOL:KEY` (by a
-    server), `refused:STATUS:BODY` (by the server, as the client sees it). The code of a handshake that failed
-    is the status that a server answers, and 0 if it answers nothing or is a client."""
+    server), `refused:STATUS:BODY` (by the server, as the client sees it); of a negotiation `agreed:` with the
+    bits and takeover of the peer and ours, and by a server `answered:HEADER` before it. The code of a handshake
+    that failed is the status that a server answers, and 0 if it answers nothing or is a client."""
     fault: str
     """What an implementation calls the failure; empty if there is none. Not compared."""
     verdict: str
@@ -125,7 +148,17 @@ class Implementation(Protocol):
 
     name: str
 
+    def takes(self, case: Case) -> bool:
+        """Whether it can be made to be this end."""
+        ...
+
     def run(self, case: Case) -> Outcome: ...
+
+
+def agreed(*settings: tuple[int, bool]) -> str:
+    """The event of a negotiation: the bits and the takeover of the peer, and ours; or nothing."""
+    words = [f"{bits},{'yes' if takeover else 'no'}" for bits, takeover in settings]
+    return f"agreed:{','.join(words) or 'nothing'}"
 
 
 def encode(first: int, payload: bytes, receiver: Role, *, key: bytes = b"\x37\xfa\x21\x3d") -> bytes:

@@ -34,12 +34,17 @@ class Core:
     ) -> None:
         self._process.communicate()
 
-    def run(self, case: Case) -> Outcome:
-        return Outcome.of(case, [[_with_key(word) for word in part] for part in self.ask(case.line())])
+    def takes(self, case: Case) -> bool:
+        return True
 
-    def send(self, case: Case, *what: str) -> bytes:
-        """The bytes that this end of a case sends, of what the program can send."""
-        sent, *_ = self.ask(f"{case.line()} send={','.join(what)}")
+    def run(self, case: Case) -> Outcome:
+        parts = [[said for word in part for said in _compared(case, word)] for part in self.ask(case.line())]
+        return Outcome.of(case, parts)
+
+    def send(self, case: Case, *what: str, compress: str = "") -> bytes:
+        """The bytes that this end of a case sends, of what the program can send, compressed if told how."""
+        how = f" compress={compress}" if compress else ""
+        sent, *_ = self.ask(f"{case.line()}{how} send={','.join(what)}")
         return bytes.fromhex(sent[0].removeprefix("sent:"))
 
     def ask(self, line: str) -> list[list[str]]:
@@ -53,11 +58,15 @@ class Core:
         return [part.split() for part in answer.split("|")]
 
 
-def _with_key(word: str) -> str:
-    """Of the response that accepts, others differ in the date and such: only the key is compared."""
+def _compared(case: Case, word: str) -> list[str]:
+    """Of the response that accepts, others differ in the date and such: key and extensions are compared."""
     if not word.startswith("accepted:"):
-        return word
+        return [word]
     head, _, response = word.rpartition(":")
     key = re.search(rb"\r\nSec-WebSocket-Accept: (\S+)\r\n", bytes.fromhex(response))
     assert key is not None
-    return f"{head}:{key[1].decode()}"
+    words = [f"{head}:{key[1].decode()}"]
+    if case.negotiation is not None:
+        extensions = re.search(rb"\r\nSec-WebSocket-Extensions: (.+?)\r\n", bytes.fromhex(response))
+        words.append(f"answered:{extensions[1].hex() if extensions else ''}")
+    return words

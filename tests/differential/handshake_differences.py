@@ -60,7 +60,8 @@ def _first_line(case: Case) -> bytes:
     return _head(case).split(b"\n")[0].rstrip(b"\r")
 
 
-def _values(case: Case, name: bytes) -> list[bytes]:
+def header_values(case: Case, name: bytes) -> list[bytes]:
+    """Of the headers of this name."""
     found = re.findall(rb"(?im)^" + name + rb":[ \t]*([^\r\n]*?)[ \t]*\r?$", _head(case))
     return [bytes(value) for value in found]
 
@@ -86,7 +87,7 @@ def _head_judged_at_its_end(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _empty_list(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    has_one = any(b"" in _values(case, name) for name in LISTS)
+    has_one = any(b"" in header_values(case, name) for name in LISTS)
     faults = ("InvalidHeaderFormat", "NegotiationError")
     return _is_handshake(case, ours, theirs) and has_one and theirs.fault in faults
 
@@ -105,13 +106,13 @@ def _other_status(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _host(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    hosts = _values(case, b"Host")
+    hosts = header_values(case, b"Host")
     is_wrong = len(hosts) != 1 or re.fullmatch(rb"[-0-9A-Za-z._~%!$&'()*+,;=:\[\]]*", hosts[0]) is None
     return _is_handshake(case, ours, theirs) and is_wrong and ours.code == 400 and _accepted(theirs)
 
 
 def _unread_extensions(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    has_some = _values(case, b"Sec-WebSocket-Extensions") != []
+    has_some = header_values(case, b"Sec-WebSocket-Extensions") != []
     return has_some and ours.fault == "InvalidHeaderFormat" and _accepted(theirs)
 
 
@@ -143,7 +144,8 @@ def _transfer_coding(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _repeated_length(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    several = len(_values(case, b"Content-Length")) > 1 or b"," in b"".join(_values(case, b"Content-Length"))
+    lengths = header_values(case, b"Content-Length")
+    several = len(lengths) > 1 or b"," in b"".join(lengths)
     faults = ("InvalidMessage.MultipleValuesError", "InvalidMessage.SecurityError")
     return not _failed(ours) and several and theirs.fault in faults
 
@@ -154,7 +156,7 @@ def _blank_in_chunk_line(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _trailers(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    is_chunked = b"chunked" in b"".join(_values(case, b"Transfer-Encoding")).lower()
+    is_chunked = b"chunked" in b"".join(header_values(case, b"Transfer-Encoding")).lower()
     behind_last_chunk = re.search(rb"\n0+[ \t]*(;[^\n]*)?\r?\n", case.wire) is not None
     is_error = theirs.fault.startswith("InvalidMessage.") or theirs.fault == "RemoteProtocolError"
     return not _failed(ours) and is_chunked and behind_last_chunk and is_error
@@ -182,8 +184,8 @@ _limits_of_lines = _wsproto("HeaderLineTooLong", "RequestLineTooLong", "StatusLi
 
 def _lists_by_hand(case: Case, ours: Outcome, theirs: Outcome) -> bool:
     """`Connection` counts only in its last line, `Upgrade` and `Sec-WebSocket-Protocol` only as one word."""
-    several = len(_values(case, b"Connection")) > 1
-    others = [_values(case, name) for name in LISTS[1:]]
+    several = len(header_values(case, b"Connection")) > 1
+    others = [header_values(case, name) for name in LISTS[1:]]
     are_lists = any(len(values) > 1 or b"," in b"".join(values) or b"" in values for values in others)
     return case.start == "handshake" and not _failed(ours) and theirs.code == 0 and (several or are_lists)
 
@@ -202,7 +204,7 @@ def _h11_first_byte(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _h11_framing(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    has_one = _values(case, b"Content-Length") or _values(case, b"Transfer-Encoding")
+    has_one = header_values(case, b"Content-Length") or header_values(case, b"Transfer-Encoding")
     return bool(has_one) and not _failed(ours) and theirs.code == 0
 
 

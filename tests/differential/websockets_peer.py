@@ -9,7 +9,12 @@ from collections.abc import Sequence
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
-from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.extensions import ClientExtensionFactory, ServerExtensionFactory
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+    ServerPerMessageDeflateFactory,
+)
 from websockets.frames import CLOSE, CONT, DATA_OPCODES, PING, TEXT, Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
@@ -17,7 +22,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from differential import KEY, Case, Outcome
+from differential import KEY, Case, Negotiation, Outcome, agreed
 
 _SILENT = logging.getLogger("differential")
 _SILENT.disabled = True  # it would log each of thousands of wrong handshakes
@@ -27,6 +32,9 @@ class Websockets:
     """`ClientProtocol` and `ServerProtocol`."""
 
     name = "websockets"
+
+    def takes(self, case: Case) -> bool:
+        return True
 
     def run(self, case: Case) -> Outcome:
         peer = _Peer(case)
@@ -40,12 +48,14 @@ class _Peer:
     def __init__(self, case: Case) -> None:
         state = OPEN if case.start == "open" else CONNECTING
         max_size = (case.max_message, case.max_fragment)
+        self._negotiates = case.negotiation is not None
         self._subprotocols = [Subprotocol(name) for name in case.subprotocols]
         self._protocol: ClientProtocol | ServerProtocol
         if case.role == "client":
             self._protocol = ClientProtocol(
                 parse_uri("ws://a.example/"),
                 subprotocols=self._subprotocols or None,
+                extensions=_offered(case.negotiation),
                 state=state,
                 max_size=max_size,
                 logger=_SILENT,
@@ -55,6 +65,7 @@ class _Peer:
             # A function: it would bind a method a second time.
             self._protocol = ServerProtocol(
                 select_subprotocol=lambda _, offered: self._select(offered),
+                extensions=_supported(case.negotiation),
                 state=state,
                 max_size=max_size,
                 logger=_SILENT,
@@ -137,7 +148,10 @@ class _Peer:
         self._is_open = True
         subprotocol = self._protocol.subprotocol or ""
         key = response.headers["Sec-WebSocket-Accept"]
-        return [f"accepted:{request.path.encode().hex()}:{subprotocol.encode().hex()}:{key}"]
+        words = [f"accepted:{request.path.encode().hex()}:{subprotocol.encode().hex()}:{key}"]
+        if self._negotiates:
+            words.append(f"answered:{response.headers.get('Sec-WebSocket-Extensions', '').encode().hex()}")
+        return words + self._agreed()
 
     def _response(self, response: Response) -> list[str]:
         error = self._protocol.handshake_exc
@@ -147,7 +161,17 @@ class _Peer:
         if error is not None:
             return [f"failed:0:{_fault(error)}"]
         self._is_open = True
-        return [f"opened:{(self._protocol.subprotocol or '').encode().hex()}"]
+        return [f"opened:{(self._protocol.subprotocol or '').encode().hex()}", *self._agreed()]
+
+    def _agreed(self) -> list[str]:
+        if not self._negotiates:
+            return []
+        for deflate in self._protocol.extensions:
+            assert isinstance(deflate, PerMessageDeflate)
+            remote = deflate.remote_max_window_bits, not deflate.remote_no_context_takeover
+            local = deflate.local_max_window_bits, not deflate.local_no_context_takeover
+            return [agreed(remote, local)]
+        return [agreed()]
 
     def _status(self) -> int:
         """Of the answer of a server that refuses what is not even a request; 0 if there is none."""
@@ -159,6 +183,34 @@ class _Peer:
 
     def _select(self, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         return next((name for name in self._subprotocols if name in offered), None)
+
+
+def _offered(negotiation: Negotiation | None) -> list[ClientExtensionFactory] | None:
+    if negotiation is None:
+        return None
+    return [
+        ClientPerMessageDeflateFactory(
+            not negotiation.server_takeover,
+            not negotiation.client_takeover,
+            negotiation.server_bits,
+            True if negotiation.client_bits == "any" else negotiation.client_bits,
+        )
+    ]
+
+
+def _supported(negotiation: Negotiation | None) -> list[ServerExtensionFactory] | None:
+    if negotiation is None:
+        return None
+    assert negotiation.client_bits != "any"
+    return [
+        ServerPerMessageDeflateFactory(
+            not negotiation.server_takeover,
+            not negotiation.client_takeover,
+            negotiation.server_bits,
+            negotiation.client_bits,
+            require_client_max_window_bits=negotiation.require,
+        )
+    ]
 
 
 def _fault(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
-from differential import KEY, Case, Deflate, Outcome
+from differential import KEY, Case, Deflate, Negotiation, Outcome, agreed
 
 _ROLES = {"client": ConnectionType.CLIENT, "server": ConnectionType.SERVER}
 
@@ -30,6 +30,11 @@ class Wsproto:
     """`H11Handshake` and `Connection`. It has no limits, and leaves the answer to a wrong request to its user."""
 
     name = "wsproto"
+
+    def takes(self, case: Case) -> bool:
+        # It does not hold offers and answers against settings of its own.
+        plain = Negotiation(client_bits="any") if case.role == "client" else Negotiation()
+        return case.negotiation in (None, plain)
 
     def run(self, case: Case) -> Outcome:
         peer = _Peer(case)
@@ -53,12 +58,18 @@ class _Peer:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._connection: Connection | None = None
+        self._extensions = [] if case.negotiation is None else [PerMessageDeflate()]
         if case.start == "open":
             self._connection = Connection(_ROLES[case.role], _extensions(case.deflate))
         else:
             self._handshake = H11Handshake(_ROLES[case.role])
             if case.role == "client":
-                request = Request(host="a.example", target="/", subprotocols=list(case.subprotocols))
+                request = Request(
+                    host="a.example",
+                    target="/",
+                    subprotocols=list(case.subprotocols),
+                    extensions=list(self._extensions),
+                )
                 with mock.patch("wsproto.handshake.generate_nonce", lambda: KEY.encode()):
                     self._handshake.send(request)
         self._over = False
@@ -78,10 +89,14 @@ class _Peer:
         failed = []
         try:
             self._handshake.receive_data(data)
-        except (RemoteProtocolError, UnicodeError) as error:
-            # It lets the second kind through: names and lists that are not ASCII.
+        except (RemoteProtocolError, ValueError, IndexError) as error:
+            # It lets the others through: what is not ASCII, and windows that it does not understand.
             failed = [f"failed:0:{type(error).__name__}"]
-        words = [word for event in self._handshake.events() for word in self._opening(event)]
+        words = []
+        try:
+            words = [word for event in self._handshake.events() for word in self._opening(event)]
+        except ValueError as error:
+            failed = [f"failed:0:{type(error).__name__}"]
         if failed:
             self._over = True
         elif self._connection is not None:
@@ -92,7 +107,7 @@ class _Peer:
         match event:
             case AcceptConnection():
                 self._connection = self._handshake.connection
-                return [f"opened:{(event.subprotocol or '').encode().hex()}"]
+                return [f"opened:{(event.subprotocol or '').encode().hex()}", *self._agreed()]
             case RejectConnection():
                 self._status = event.status_code
                 if event.has_body:
@@ -103,14 +118,25 @@ class _Peer:
                     return []
             case Request():
                 chosen = next((name for name in self._case.subprotocols if name in event.subprotocols), None)
-                response = self._handshake.send(AcceptConnection(subprotocol=chosen))
+                accept = AcceptConnection(subprotocol=chosen, extensions=list(self._extensions))
+                response = self._handshake.send(accept)
                 self._connection = self._handshake.connection
                 key = response.partition(b"\r\nSec-WebSocket-Accept: ")[2].split(b"\r\n")[0].decode()
-                return [f"accepted:{event.target.encode().hex()}:{(chosen or '').encode().hex()}:{key}"]
+                accepted = f"accepted:{event.target.encode().hex()}:{(chosen or '').encode().hex()}:{key}"
+                return [accepted, *self._agreed()]
             case _:
                 raise AssertionError(event)
         self._over = True
         return [f"refused:{self._status}:{self._body.hex()}"]
+
+    def _agreed(self) -> list[str]:
+        for deflate in self._extensions:
+            if not deflate.enabled():
+                return [agreed()]
+            server = deflate.server_max_window_bits, not deflate.server_no_context_takeover
+            client = deflate.client_max_window_bits, not deflate.client_no_context_takeover
+            return [agreed(server, client) if self._case.role == "client" else agreed(client, server)]
+        return []
 
     def _messages(self, connection: Connection) -> list[str]:
         words = []
