@@ -15,7 +15,7 @@ import pytest
 
 from differential import Case, Implementation, Outcome
 from differential.core import Core
-from differential.deflate import random_compressed
+from differential.deflate import random_compressed, sound_conversation
 from differential.differences import explanation, same
 from differential.frames import random_case
 from differential.handshakes import random_request, random_response
@@ -65,6 +65,24 @@ def test_all_agree_or_the_difference_is_known(
         print(f"{count:6} {name}")
     # A generator that makes nothing good, or nothing bad, tests nothing.
     assert len(verdicts) > 1
+
+
+@pytest.mark.parametrize("first", range(0, CASES, BATCH))
+def test_what_was_compressed_comes_out(first: int, core: Core) -> None:
+    """Also where the others differ: behind a final block, with control frames, from a larger window."""
+    for number in range(first, min(first + BATCH, CASES)):
+        case, events = sound_conversation(random.Random(f"{SEED}:sound:{number}"))
+        ours = core.run(case)
+        if ours.code == 1007:
+            assert ours.received == tuple(events[: len(ours.received)]), (number, case)
+            # Control frames may have stood in the text that is none.
+            left = events[len(ours.received) :]
+            kind, text = next(event for event in left if event[:5] not in ("ping:", "pong:")).split(":")
+            assert kind == "text"
+            with pytest.raises(UnicodeDecodeError):
+                bytes.fromhex(text).decode()
+        else:
+            assert ours.events == (*events, "ping:", "failed:1002"), (number, case)
 
 
 def _report(kind: str, number: int, case: Case, ours: Outcome, theirs: Outcome, name: str) -> str:
