@@ -122,7 +122,7 @@ def _request_line(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _glued_frames(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    if case.role != "server" or case.start != "handshake":
+    if case.role != "server" or case.start != "handshake" or case.negotiation is not None:
         return False
     return theirs.code == 1006 or (_accepted(ours) and ours.events[:1] == theirs.events[:1])
 
