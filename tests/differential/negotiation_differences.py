@@ -46,6 +46,11 @@ def _is_invalid(elements: list[list[str]]) -> bool:
     return False
 
 
+def _several_lines(case: Case, ours: Outcome, theirs: Outcome) -> bool:
+    lines = header_values(case, b"Sec-WebSocket-Extensions")
+    return case.negotiation is not None and case.role == "client" and len(lines) > 1
+
+
 _VALID = re.compile(
     r"(server|client)_no_context_takeover|(server|client)_max_window_bits=([89]|1[0-5])|client_max_window_bits"
 )
@@ -63,6 +68,18 @@ def _offer(value: str) -> Case:
     ]
     wire = "".join(line + "\r\n" for line in [*lines, ""]).encode()
     return Case("server", (wire,), start="handshake", negotiation=Negotiation())
+
+
+def _answer(*values: str) -> Case:
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {ACCEPT}",
+        *(f"Sec-WebSocket-Extensions: {value}" for value in values),
+    ]
+    wire = "".join(line + "\r\n" for line in [*lines, ""]).encode()
+    return Case("client", (wire,), start="handshake", negotiation=Negotiation(client_bits="any"))
 
 
 def _answered(value: str) -> str:
@@ -116,5 +133,16 @@ NEGOTIATION_DIFFERENCES = [
         (_ACCEPTED, "answered:", "agreed:nothing"),
         (_ACCEPTED, "agreed:15,yes,15,yes"),
         _explains(_is_invalid),
+    ),
+    Difference(
+        "Answers in several lines, in `wsproto`",
+        "wsproto",
+        "openline",
+        "RFC 9110 §5.3, RFC 6455 §9.1",
+        "They are one list. A client reads the last line alone, and does not see what it has not offered.",
+        _answer("x-unknown", "permessage-deflate"),
+        ("failed:0",),
+        ("opened:", "agreed:15,yes,15,yes"),
+        _several_lines,
     ),
 ]
