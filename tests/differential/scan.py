@@ -66,7 +66,8 @@ def scan(case: Case) -> Iterator[Seen]:
                 failed = True
             far |= not failed and _is_far(near, payload)
             if fin and not is_cut and not failed:
-                unended = _goes_on(wide)
+                ending = _ending(wide)
+                decoded, unended = decoded + (ending or b""), ending != b""
                 far |= not unended and _is_far(near, TAIL)
             ended |= wide.eof
         yield Seen(events, False, is_compressed, size, before, len(decoded), is_cut, ended, unended, far)
@@ -88,12 +89,12 @@ def _is_far(decompressor: zlib._Decompress, payload: bytes) -> bool:
     return False
 
 
-def _goes_on(decompressor: zlib._Decompress) -> bool:
-    """Ends a message; whether the tail makes more of it than its end."""
+def _ending(decompressor: zlib._Decompress) -> bytes | None:
+    """What the tail makes of the end of a message: nothing, if it is right; `None` if that fails."""
     try:
-        return decompressor.decompress(TAIL) != b""
+        return decompressor.decompress(TAIL)
     except zlib.error:
-        return True
+        return None
 
 
 def _frames(case: Case) -> Iterator[tuple[int, bytes, int]]:
