@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import threading
 import zlib
 from typing import Any
@@ -135,24 +136,6 @@ class TestSending:
                 ws.send(message)
                 assert decompressor.decompress(peer.expect()[1] + TAIL).decode() == message
 
-    def test_an_idle_connection_forgets_its_context(self) -> None:
-        with deflating() as peer, peer.connect() as ws:
-            other = Zlib()
-
-            def size() -> int:
-                ws.send(LONG)
-                _, payload = peer.expect()
-                assert other.decompress(payload) == LONG
-                return len(payload)
-
-            first = size()
-            assert size() < 10
-            for number in range(6):  # openline's thread answers, and sees that nothing is sent
-                peer.send(frame(Opcode.PING, b"%d" % number))
-                assert peer.expect() == (0x80 | Opcode.PONG, b"%d" % number)
-            assert size() == first  # as if nothing had been sent before
-            assert size() < 10
-
     def test_what_a_time_out_takes_back_is_not_referred_to(self) -> None:
         # Nobody reads, so at some point a message is withdrawn, or its rest goes out first.
         rng = random.Random(1)
@@ -186,6 +169,23 @@ class TestSending:
             assert received[:sent] == messages[:sent]
             assert received[-20:] == messages[:20]
             assert len(received) in (sent + 20, sent + 21)
+
+
+    def test_signals_are_seen_while_a_large_message_is_compressed(self) -> None:
+        def handler(signum: int, frame: Any) -> None:
+            raise KeyError("signal")
+
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            with deflating() as peer, peer.connect() as ws:
+                large = random.Random(1).randbytes(20_000_000)
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                with pytest.raises(KeyError, match="signal"):
+                    ws.send(large)
+                ws.send(LONG)  # nothing of the other was sent
+                assert Zlib().decompress(peer.expect()[1]) == LONG
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
 
 class TestReceiving:
@@ -249,6 +249,25 @@ class TestReceiving:
                 payload = compressor.compress(message.encode()) + compressor.flush()
                 peer.send(frame(Opcode.TEXT, payload + b"\x00", rsv=RSV1))
                 assert ws.recv() == message
+
+    @pytest.mark.parametrize("streaming", [False, True])
+    def test_streams_that_end_within_a_message(self, streaming: bool) -> None:
+        with deflating() as peer, peer.connect() as ws:
+            message = LONG * 3
+            first = zlib.compressobj(wbits=-15)
+            second = zlib.compressobj(wbits=-15, zdict=message.encode())
+            peer.send(frame(Opcode.TEXT, first.compress(message.encode()), fin=False, rsv=RSV1))
+            if streaming:
+                fragments = ws.recv_streaming()
+                peer.send(frame(Opcode.CONT, first.flush(zlib.Z_SYNC_FLUSH), fin=False))
+                received = [next(fragments), next(fragments)]  # they are given out before the stream ends
+            else:
+                peer.send(frame(Opcode.CONT, first.flush(zlib.Z_SYNC_FLUSH), fin=False))
+                received = []
+            peer.send(frame(Opcode.CONT, first.flush(), fin=False))
+            peer.send(frame(Opcode.CONT, second.compress(message.encode()) + second.flush() + b"\x00"))
+            received += fragments if streaming else [ws.recv()]
+            assert "".join(map(str, received)) == message * 2
 
     @pytest.mark.parametrize("bits", range(8, 16))
     def test_server_max_window_bits(self, bits: int) -> None:
@@ -398,6 +417,13 @@ class TestNegotiation:
             )
             assert ws.extensions is ws.extensions
 
+    def test_an_answer_may_be_to_any_of_several_offers(self) -> None:
+        small = ClientPerMessageDeflateFactory(server_max_window_bits=10)
+        with deflating() as peer, peer.connect(extensions=[small, ClientPerMessageDeflateFactory()]) as ws:
+            assert len(ws.extensions) == 1
+        with deflating() as peer, pytest.raises(NegotiationError, match="expected server_max_window_bits"):
+            peer.connect(extensions=[small])
+
     def test_compress_settings(self) -> None:
         stored = ClientPerMessageDeflateFactory(compress_settings={"level": 0})
         with deflating() as peer, peer.connect(extensions=[stored]) as ws:
@@ -458,6 +484,11 @@ class TestExtensionObject:
         extension.decode(Frame(Opcode.TEXT, b"", fin=False, rsv1=True))
         with pytest.raises(ProtocolError, match="RSV1 bit set in continuation frame"):
             extension.decode(Frame(Opcode.CONT, b"", rsv1=True))
+
+    def test_a_limit_beyond_all_memory(self) -> None:
+        extension = PerMessageDeflate(False, False, 15, 15)
+        encoded = extension.encode(Frame(Opcode.BINARY, b"x" * 100))
+        assert extension.decode(encoded, max_size=2**64 - 1).data == b"x" * 100
 
     def test_duplicates(self) -> None:
         first = PerMessageDeflate(False, False, 15, 15)

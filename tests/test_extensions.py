@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -306,6 +307,107 @@ def test_connections_cannot_be_used_inside() -> None:
         ws.send("x")
         assert peer.expect()[1] == b"x"
         assert isinstance(errors[0], ConcurrencyError)
+
+
+def test_each_frame_is_encoded_once() -> None:
+    # The peer does not read, signals come, and time-outs: what was encoded is sent, and in order.
+    numbers = iter(range(10**6))
+
+    def encode(self: Any, frame: Frame) -> Frame:
+        if frame.opcode in CTRL_OPCODES:
+            return frame
+        return dataclasses.replace(frame, data=b"%6d" % next(numbers) + bytes(frame.data))
+
+    before = signal.signal(signal.SIGALRM, lambda *args: None)
+    try:
+        with extended() as peer, peer.connect(extensions=[with_methods(encode=encode)]) as ws:
+            signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+            for attempt in range(1000):
+                try:
+                    if attempt % 2:
+                        ws.send(bytes(50_000), timeout=0.05)
+                    else:
+                        ws.send_many([bytes(20_000)] * 5, timeout=0.05)
+                except TimeoutError:
+                    break
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            sender = threading.Thread(target=ws.send, args=(b"last",))
+            sender.start()
+            seen: list[bytes] = []
+            while not seen or not seen[-1].endswith(b"last"):
+                seen.append(peer.expect()[1])
+            sender.join(10)
+            assert [int(payload[:6]) for payload in seen] == list(range(len(seen)))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_half_read_messages_may_be_dropped_anywhere() -> None:
+    errors: list[Exception] = []
+    dropped: list[Any] = []
+
+    def decode(self: Any, frame: Frame, *, max_size: int | None = None) -> Frame:
+        if frame.opcode == Opcode.PONG:
+            dropped.clear()  # the reader of another message's fragments
+        if frame.data == b"look":
+            try:
+                list(ws.recv_streaming())
+            except Exception as error:
+                errors.append(error)
+        return frame
+
+    with extended() as peer, peer.connect(extensions=[with_methods(decode=decode)]) as ws:
+        peer.send(frame(Opcode.TEXT, b"a", fin=False))
+        dropped.append(ws.recv_streaming())
+        next(dropped[0])
+        peer.send(frame(Opcode.PONG, b""), frame(Opcode.CONT, b"never seen"), text("next"))
+        wait_until(lambda: not dropped)
+        assert ws.recv(timeout=10) == "next"
+        peer.send(text("look"))
+        assert ws.recv(timeout=10) == "look"
+        assert [type(error) for error in errors] == [ConcurrencyError]
+
+
+def test_keyboard_interrupt_in_encode_is_raised_once() -> None:
+    def encode(self: Any, frame: Frame) -> Frame:
+        if frame.opcode == Opcode.TEXT:
+            raise KeyboardInterrupt
+        return frame
+
+    with extended() as peer, peer.connect(extensions=[with_methods(encode=encode)]) as ws:
+        for _ in range(3):
+            try:
+                ws.send("x")
+            except KeyboardInterrupt:
+                for _ in range(1000):
+                    pass  # where a second one would be raised
+
+
+def test_extensions_written_for_websockets() -> None:
+    from websockets.exceptions import ProtocolError as TheirError
+    from websockets.extensions.permessage_deflate import PerMessageDeflate as Theirs
+
+    class Loud(Theirs):
+        def decode(self, frame: Any, *, max_size: int | None = None) -> Any:
+            if frame.data == b"bad":
+                raise TheirError("too quiet")
+            return super().decode(frame, max_size=max_size)
+
+    ours = PerMessageDeflate(False, False, 15, 15)
+    answer = "permessage-deflate"
+    made: Any = lambda: Loud(False, False, 15, 15)
+    with extended(answer) as peer, peer.connect(extensions=[Factory(made, answer)]) as ws:
+        ws.send(["a", "b"])
+        frames = [peer.expect() for _ in range(3)]
+        assert [first & RSV1 for first, _ in frames] == [RSV1, 0, 0]
+        start = bytes(ours.encode(Frame(Opcode.TEXT, b"c", fin=False)).data)
+        end = bytes(ours.encode(Frame(Opcode.CONT, b"d")).data)
+        peer.send(frame(Opcode.TEXT, start, fin=False, rsv=RSV1), frame(Opcode.CONT, end))
+        assert ws.recv() == "cd"
+        peer.send(text("bad"))
+        with pytest.raises(ConnectionClosedError) as caught:
+            ws.recv()
+        assert caught.value.sent is not None and caught.value.sent.code == 1002
 
 
 def test_nothing_is_kept_alive() -> None:

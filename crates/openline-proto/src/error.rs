@@ -43,17 +43,15 @@ pub enum ProtocolError {
     /// Text, or the reason of a close, that is not UTF-8. The peer's fault.
     #[error("invalid UTF-8")]
     InvalidUtf8,
-    /// A message that decompresses to more than the limit (RFC 7692). A limit of ours.
-    #[error(
-        "compressed message of more than max_size of {limit} bytes; raise max_size to accept it"
-    )]
-    DecompressedTooBig {
+    /// A message that an extension, such as compression, decodes to more than the limit. A limit of ours.
+    #[error("decoded message of more than max_size of {limit} bytes; raise max_size to accept it")]
+    DecodedTooBig {
         /// The limit in bytes.
         limit: usize,
     },
     /// A fragment that an extension decodes to more than the limit. A limit of ours.
     #[error(
-        "compressed fragment of more than the limit of {limit} bytes for one fragment; raise it to accept this"
+        "decoded fragment of more than the limit of {limit} bytes for one fragment; raise it to accept this"
     )]
     DecodedFragmentTooBig {
         /// The limit in bytes.
@@ -139,7 +137,7 @@ impl ProtocolError {
     pub fn close_code(&self) -> CloseCode {
         match self {
             ProtocolError::InvalidUtf8 => CloseCode::INVALID_DATA,
-            ProtocolError::DecompressedTooBig { .. }
+            ProtocolError::DecodedTooBig { .. }
             | ProtocolError::DecodedFragmentTooBig { .. }
             | ProtocolError::MessageTooBig { .. }
             | ProtocolError::FragmentTooBig { .. }

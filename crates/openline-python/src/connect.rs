@@ -173,7 +173,8 @@ impl Client {
             .max_fragment_size(max_fragment_size)
             .max_queue(max_queue_high)
             .resume_queue(max_queue_low)
-            .interruptible(true);
+            .interruptible(true)
+            .interrupted_by(signals::are_raised);
         if let Some(context) = tls {
             client = client.tls_by(ssl::context_tls(context));
         }

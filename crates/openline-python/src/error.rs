@@ -25,10 +25,15 @@ pub(crate) fn is_connection_closed(py: Python<'_>, error: &PyErr) -> PyResult<bo
     Ok(error.is_instance(py, &exceptions(py)?.getattr("ConnectionClosed")?))
 }
 
-/// Whether an exception is of a class of `openline.exceptions`, by its name.
+/// Whether an exception is of a class of `openline.exceptions`, or of the same name in
+/// `websockets.exceptions`.
 pub(crate) fn is_a(py: Python<'_>, error: &PyErr, name: &str) -> bool {
-    let class = exceptions(py).and_then(|module| module.getattr(name));
-    class.is_ok_and(|class| error.is_instance(py, &class))
+    let is_that = |class: Bound<'_, PyAny>| -> PyResult<bool> {
+        let module = class.getattr("__module__")?.extract::<String>()?;
+        Ok(["openline.exceptions", "websockets.exceptions"].contains(&module.as_str())
+            && class.getattr("__name__")?.extract::<String>()? == name)
+    };
+    error.get_type(py).mro().iter().any(|class| is_that(class).unwrap_or(false))
 }
 
 /// A `ProtocolError` that the engine's types cannot express.
@@ -76,6 +81,14 @@ fn exception_in(py: Python<'_>, error: &io::Error) -> Option<PyErr> {
     match inner.downcast_ref::<CodingError>() {
         Some(coding) => exception_of(py, coding),
         None => inner.downcast_ref::<PyErr>().map(|exception| exception.clone_ref(py)),
+    }
+}
+
+/// The text of an error, and of what caused it.
+fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(cause) => format!("{error}: {cause}"),
     }
 }
 
@@ -128,7 +141,7 @@ fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
             Err(error) => error
                 .downcast_ref::<CodingError>()
                 .and_then(|coding| exception_of(py, coding))
-                .unwrap_or_else(|| PyRuntimeError::new_err(error.to_string())),
+                .unwrap_or_else(|| PyRuntimeError::new_err(with_cause(&*error))),
         },
         Error::Protocol(_) => make(py, "ProtocolError", (text,))?,
         Error::Proxy(error) => proxy_failed(py, &error)?,
@@ -185,8 +198,7 @@ pub(crate) fn protocol_cause(py: Python<'_>, error: &ProtocolError) -> PyResult<
             error.value(py).setattr("message", text)?;
             Ok(error)
         }
-        ProtocolError::DecompressedTooBig { limit }
-        | ProtocolError::DecodedFragmentTooBig { limit } => {
+        ProtocolError::DecodedTooBig { limit } | ProtocolError::DecodedFragmentTooBig { limit } => {
             let error = make(py, "PayloadTooBig", (py.None(), *limit))?;
             error.value(py).setattr("message", text)?;
             Ok(error)

@@ -83,14 +83,24 @@ impl Extension for Factory {
     }
 
     fn accept(&self, answer: &[Parameter]) -> Result<Coding, HandshakeError> {
-        let outcome = gate::visit(|py| self.accept_in_python(py, answer));
-        match outcome {
-            Some(Ok(coding)) => Ok(coding),
-            Some(Err(raised)) => {
-                *self.shared.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(raised);
-                // The exception itself takes the place of this.
-                Err(HandshakeError::NegotiationError(format!("{} raised", self.name)))
+        let outcome = gate::visit(|py| {
+            let outcome = self.accept_in_python(py, answer);
+            let mut raised = self.shared.raised.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome {
+                // Another factory of the same name has refused before.
+                Ok(coding) => {
+                    *raised = None;
+                    Ok(coding)
+                }
+                Err(error) => {
+                    raised.get_or_insert(error);
+                    // The exception itself takes the place of this.
+                    Err(HandshakeError::NegotiationError(format!("{} raised", self.name)))
+                }
             }
+        });
+        match outcome {
+            Some(outcome) => outcome,
             None => Err(HandshakeError::NegotiationError(EXITING.to_owned())),
         }
     }
@@ -138,7 +148,7 @@ fn is_extension(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn coding_of(extension: &Bound<'_, PyAny>) -> PyResult<Coding> {
     let py = extension.py();
     if !is_deflate(&extension.get_type())? {
-        return Ok(Coding::Frames(Arc::new(PythonCoding(extension.clone().unbind()))));
+        return Ok(Coding::Frames(Arc::new(PythonCoding::new(extension)?)));
     }
     let get = |name: &str| extension.getattr(name);
     let agreed = (
@@ -177,7 +187,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, agreed: &Agreed) -> PyResult<Bound
         Coding::Frames(coding) => {
             let coding: &dyn std::any::Any = &**coding;
             match coding.downcast_ref::<PythonCoding>() {
-                Some(PythonCoding(extension)) => Ok(extension.bind(py).clone()),
+                Some(coding) => Ok(coding.extension.bind(py).clone()),
                 None => unreachable!("bug: an extension that is neither built in nor of Python"),
             }
         }
@@ -187,17 +197,24 @@ pub(crate) fn to_python<'py>(py: Python<'py>, agreed: &Agreed) -> PyResult<Bound
 
 /// An extension that was written in Python.
 #[derive(Debug)]
-struct PythonCoding(Py<PyAny>);
+struct PythonCoding {
+    extension: Py<PyAny>,
+    /// The class of the frames that it gets, and of their opcodes.
+    frame: Py<PyAny>,
+    opcode: Py<PyAny>,
+}
 
 impl FrameCoding for PythonCoding {
     fn encode(&self, frame: &mut Frame) -> Result<(), CodingError> {
-        self.code(frame, |extension, frame| {
+        // What goes wrong with a message is raised by `send`.
+        let is_raised = !frame.opcode.is_control();
+        self.code(frame, is_raised, |extension, frame| {
             extension.call_method1(intern!(frame.py(), "encode"), (frame,))
         })
     }
 
     fn decode(&self, frame: &mut Frame, max_size: Option<usize>) -> Result<(), CodingError> {
-        self.code(frame, |extension, frame| {
+        self.code(frame, false, |extension, frame| {
             let py = frame.py();
             let keywords = PyDict::new(py);
             keywords.set_item(intern!(py, "max_size"), max_size)?;
@@ -207,28 +224,50 @@ impl FrameCoding for PythonCoding {
 }
 
 impl PythonCoding {
+    fn new(extension: &Bound<'_, PyAny>) -> PyResult<PythonCoding> {
+        let py = extension.py();
+        // One that was written for `websockets` compares opcodes by identity with that package's own.
+        let bases = extension.get_type().mro();
+        let is_of_websockets = |class: Bound<'_, PyAny>| {
+            let module = class.getattr("__module__")?.extract::<String>()?;
+            PyResult::Ok(module == "websockets" || module.starts_with("websockets."))
+        };
+        let mut frames = "openline.frames";
+        for class in bases {
+            if is_of_websockets(class)? {
+                frames = "websockets.frames";
+            }
+        }
+        let frames = py.import(frames)?;
+        Ok(PythonCoding {
+            extension: extension.clone().unbind(),
+            frame: frames.getattr("Frame")?.unbind(),
+            opcode: frames.getattr("Opcode")?.unbind(),
+        })
+    }
+
     fn code(
         &self,
         frame: &mut Frame,
+        is_raised: bool,
         call: impl for<'py> FnOnce(&Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
     ) -> Result<(), CodingError> {
         gate::visit(|py| {
-            let given = to_python_frame(py, frame).and_then(|given| call(self.0.bind(py), given));
-            given.and_then(|made| read_frame(&made, frame)).map_err(|error| coding_error(py, error))
+            self.to_python_frame(py, frame)
+                .and_then(|given| call(self.extension.bind(py), given))
+                .and_then(|made| read_frame(&made, frame))
+                .map_err(|error| coding_error(py, error, is_raised))
         })
         .unwrap_or_else(|| Err(CodingError::new(CloseCode::GOING_AWAY, "", EXITING)))
     }
-}
 
-fn to_python_frame<'py>(py: Python<'py>, frame: &Frame) -> PyResult<Bound<'py, PyAny>> {
-    let class = py.import(intern!(py, "openline.frames"))?.getattr(intern!(py, "Frame"))?;
-    let Frame { opcode, fin, rsv, payload } = frame;
-    let opcode = py
-        .import(intern!(py, "openline.frames"))?
-        .getattr(intern!(py, "Opcode"))?
-        .call1((*opcode as u8,))?;
-    let [rsv1, rsv2, rsv3] = [Rsv::RSV1, Rsv::RSV2, Rsv::RSV3].map(|bit| rsv.contains(bit));
-    class.call1((opcode, PyBytes::new(py, payload), *fin, rsv1, rsv2, rsv3))
+    fn to_python_frame<'py>(&self, py: Python<'py>, frame: &Frame) -> PyResult<Bound<'py, PyAny>> {
+        let Frame { opcode, fin, rsv, payload } = frame;
+        let opcode = self.opcode.bind(py).call1((*opcode as u8,))?;
+        let [rsv1, rsv2, rsv3] = [Rsv::RSV1, Rsv::RSV2, Rsv::RSV3].map(|bit| rsv.contains(bit));
+        let payload = PyBytes::new(py, payload);
+        self.frame.bind(py).call1((opcode, payload, *fin, rsv1, rsv2, rsv3))
+    }
 }
 
 /// Takes what the extension made of a frame.
@@ -260,17 +299,18 @@ fn read_frame(made: &Bound<'_, PyAny>, frame: &mut Frame) -> PyResult<()> {
 
 /// The code to close with is that of `websockets`: 1002 and 1009 for the exceptions that say so, 1007
 /// for text that is none, and 1011 for all others.
-fn coding_error(py: Python<'_>, error: PyErr) -> CodingError {
-    if !error.is_instance_of::<PyException>(py) {
+fn coding_error(py: Python<'_>, error: PyErr, is_raised: bool) -> CodingError {
+    if !is_raised && !error.is_instance_of::<PyException>(py) && signals::are_handled_here(py) {
         // Of a signal handler, such as KeyboardInterrupt: it is raised in any case.
         signals::keep(py, error.clone_ref(py));
     }
+    let reason = || error.value(py).to_string();
     let (code, reason) = if error::is_a(py, &error, "ProtocolError") {
-        (CloseCode::PROTOCOL_ERROR, error.value(py).to_string())
+        (CloseCode::PROTOCOL_ERROR, reason())
     } else if error::is_a(py, &error, "PayloadTooBig") {
-        (CloseCode::MESSAGE_TOO_BIG, error.value(py).to_string())
+        (CloseCode::MESSAGE_TOO_BIG, reason())
     } else if error.is_instance_of::<PyUnicodeDecodeError>(py) {
-        (CloseCode::INVALID_DATA, error.value(py).to_string())
+        (CloseCode::INVALID_DATA, reason())
     } else {
         (CloseCode::INTERNAL_ERROR, String::new())
     };

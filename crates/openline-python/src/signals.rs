@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use crate::gate;
+
 static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
 
 /// Keeps the exception of a signal handler, to be raised as soon as may be: by [`check`], or, if the
@@ -26,6 +28,30 @@ pub(crate) fn keep(_py: Python<'_>, error: PyErr) {
 /// Runs the handlers of signals that have come; the exception of one of them, or one that was kept.
 pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
     take().map_or_else(|| py.check_signals(), Err)
+}
+
+/// Runs the handlers of signals in the middle of work that holds locks of a connection, and tells whether
+/// one of them raised an exception, which is kept. It cannot use connections.
+pub(crate) fn are_raised() -> bool {
+    let raised = gate::visit(|py| match py.check_signals() {
+        Ok(()) => false,
+        Err(error) => {
+            let earlier = KEPT.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+            drop(earlier);
+            true
+        }
+    });
+    raised.unwrap_or(false)
+}
+
+/// Whether this is the main thread, in which Python runs the handlers of signals.
+pub(crate) fn are_handled_here(py: Python<'_>) -> bool {
+    let is_main = || -> PyResult<bool> {
+        let threading = py.import("threading")?;
+        let here = threading.call_method0("get_ident")?;
+        threading.call_method0("main_thread")?.getattr("ident")?.eq(here)
+    };
+    is_main().unwrap_or(false)
 }
 
 fn take() -> Option<PyErr> {

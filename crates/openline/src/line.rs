@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) max_queue: Option<usize>,
     pub(crate) resume_queue: Option<usize>,
     pub(crate) interruptible: bool,
+    pub(crate) interrupted_by: Option<fn() -> bool>,
 }
 
 impl Default for Settings {
@@ -52,6 +53,7 @@ impl Default for Settings {
             max_queue: Some(16),
             resume_queue: None,
             interruptible: false,
+            interrupted_by: None,
         }
     }
 }
@@ -69,6 +71,8 @@ pub(crate) struct Line {
     pub(crate) read: Mutex<ReadHalf>,
     /// Whether a caller receives: a second one is refused.
     pub(crate) receiving: AtomicBool,
+    /// Whether the message at the front is to be dropped, by whoever reads next.
+    pub(crate) is_skipping: AtomicBool,
     /// Whether a thread is on the lookout: the others leave the transport to it. Set with the read
     /// half locked.
     pub(crate) is_looked_out: AtomicBool,
@@ -114,6 +118,7 @@ impl Line {
             registration: Registration::new(),
             read: Mutex::new(read),
             receiving: AtomicBool::new(false),
+            is_skipping: AtomicBool::new(false),
             is_looked_out: AtomicBool::new(false),
             life: AtomicU64::new(0),
             paused: AtomicBool::new(false),
@@ -532,7 +537,10 @@ impl Line {
     /// Keepalive and the end of the closing handshake; the next deadline.
     pub(crate) fn on_deadline(&self, now: Instant) -> Option<Instant> {
         match self.state() {
-            State::Open => self.keep_alive(now),
+            State::Open => {
+                self.keep_alive(now);
+                self.release_compression(now);
+            }
             State::Closing => {
                 let deadline = self.bell.status().close_deadline;
                 if deadline.has_passed() {
@@ -570,6 +578,14 @@ impl Line {
                 self.cut_and_drain();
             }
             _ => {}
+        }
+    }
+
+    fn release_compression(&self, now: Instant) {
+        // Who writes now is not idle.
+        if let Some(mut half) = try_lock(&self.write) {
+            half.release_compression(now);
+            self.leave_write(half);
         }
     }
 

@@ -139,7 +139,7 @@ impl Decoding {
     /// let mut decoding = Decoding::new(&agreed, limits).expect("there is an extension");
     /// let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     /// let outcome = decoding.data(Kind::Text, Rsv::RSV1, hello, Ends::Message, &mut Vec::new());
-    /// assert_eq!(outcome, Err(ProtocolError::DecompressedTooBig { limit: 4 }));
+    /// assert_eq!(outcome, Err(ProtocolError::DecodedTooBig { limit: 4 }));
     /// # Ok(()) }
     /// ```
     pub fn data(
@@ -159,7 +159,10 @@ impl Decoding {
                     .decompress(piece, message, limit)
                     .and_then(|()| match ends {
                         Ends::Message => decompressor.end_message(message, limit),
-                        _ => Ok(()),
+                        _ => {
+                            decompressor.keep(&message[start..]);
+                            Ok(())
+                        }
                     })
                     .map_err(|error| named_limit(error, left))?;
             }
@@ -264,7 +267,7 @@ impl Left {
         if is_of_fragment {
             ProtocolError::DecodedFragmentTooBig { limit }
         } else {
-            ProtocolError::DecompressedTooBig { limit }
+            ProtocolError::DecodedTooBig { limit }
         }
     }
 }
@@ -272,7 +275,7 @@ impl Left {
 /// The decompressor knows only what is left of the limit.
 fn named_limit(error: ProtocolError, left: Option<Left>) -> ProtocolError {
     match (error, left) {
-        (ProtocolError::DecompressedTooBig { .. }, Some(left)) => left.exceeded(),
+        (ProtocolError::DecodedTooBig { .. }, Some(left)) => left.exceeded(),
         (error, _) => error,
     }
 }
@@ -328,6 +331,8 @@ fn decompress(
         decompressor.decompress(&frame.payload, &mut out, limit)?;
         if frame.fin {
             decompressor.end_message(&mut out, limit)?;
+        } else {
+            decompressor.keep(&out);
         }
         frame.payload = out;
     }

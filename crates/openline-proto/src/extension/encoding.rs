@@ -260,6 +260,25 @@ impl Encoding {
         self.compressors().for_each(Compressor::reset);
     }
 
+    /// Whether what was encoded can be taken back: only if compression is all there is, since other
+    /// extensions may have a state of their own that has changed.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use openline_proto::extension::deflate::PerMessageDeflate;
+    /// # use openline_proto::handshake::ExtensionParams;
+    /// use openline_proto::extension::{self, Encoding};
+    /// # fn main() -> Result<(), openline_proto::handshake::HandshakeError> {
+    /// # let deflate = Arc::new(PerMessageDeflate::client());
+    /// # let agreed = extension::accept(&[deflate], &[ExtensionParams::new("permessage-deflate")])?;
+    /// let encoding = Encoding::new(&agreed); // permessage-deflate alone
+    /// assert!(encoding.is_some_and(|encoding| encoding.can_undo()));
+    /// # Ok(()) }
+    /// ```
+    pub fn can_undo(&self) -> bool {
+        self.chain.iter().all(|coder| matches!(coder, Coder::Deflate(_)))
+    }
+
     /// Gives back the memory of compression, most of what a connection has, until the next message, which
     /// begins with an empty context. To be called for a connection that has been idle for so long that
     /// the bytes which this costs do not matter; not within a fragmented message.

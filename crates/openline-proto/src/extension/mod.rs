@@ -218,7 +218,8 @@ pub trait FrameCoding: Any + fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// The frame cannot be sent. A message is not sent then; a control frame ends the connection.
+    /// The frame cannot be sent. `send` fails with the error then; a control frame ends the connection.
+    /// Extensions before this one have seen the frame all the same.
     fn encode(&self, frame: &mut Frame) -> Result<(), CodingError>;
 
     /// Transforms a frame that came in. `max_size` is what the payload may have at most afterwards, in
@@ -268,7 +269,7 @@ pub struct CodingError {
 
 impl CodingError {
     /// An error for which the connection is closed with this code and reason; the reason is for the
-    /// peer, the cause for our side.
+    /// peer, the cause for our side. A code that may not be sent becomes 1011.
     ///
     /// ```
     /// use openline_proto::CloseCode;
@@ -281,6 +282,7 @@ impl CodingError {
         reason: impl Into<String>,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> CodingError {
+        let close_code = CloseCode::on_wire(close_code.into()).unwrap_or(CloseCode::INTERNAL_ERROR);
         CodingError { close_code, reason: reason.into(), cause: Arc::from(cause.into()) }
     }
 

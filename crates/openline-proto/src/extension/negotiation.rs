@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Agreed, Coding, Extension};
+use super::deflate::NAME;
+use super::{Agreed, Extension};
 use crate::handshake::{ExtensionParams, HandshakeError};
 
 /// What a client offers, in its order of preference.
@@ -45,17 +46,26 @@ pub fn accept(
 ) -> Result<Vec<Agreed>, HandshakeError> {
     let mut agreed: Vec<Agreed> = Vec::new();
     for params in answers {
-        let Some(extension) = offered.iter().find(|extension| extension.name() == params.name)
-        else {
-            let text = format!("Unsupported extension: {params}");
-            return Err(HandshakeError::NegotiationError(text));
-        };
-        let coding = extension.accept(&params.params)?;
-        if is_second_deflate(&agreed, &coding) {
+        if may_not_repeat(offered, &agreed, &params.name) {
             let text = format!("received duplicate {}", params.name);
             return Err(HandshakeError::NegotiationError(text));
         }
-        agreed.push(Agreed { params: params.clone(), coding });
+        // Of several offers of one extension the answer may be to any (RFC 7692 §5).
+        let mut outcome = None;
+        for extension in named(offered, &params.name) {
+            match extension.accept(&params.params) {
+                Ok(coding) => outcome = Some(Ok(coding)),
+                Err(error) => outcome = outcome.or(Some(Err(error))),
+            }
+            if matches!(outcome, Some(Ok(_))) {
+                break;
+            }
+        }
+        let Some(outcome) = outcome else {
+            let text = format!("Unsupported extension: {params}");
+            return Err(HandshakeError::NegotiationError(text));
+        };
+        agreed.push(Agreed { params: params.clone(), coding: outcome? });
     }
     Ok(agreed)
 }
@@ -78,13 +88,11 @@ pub fn accept(
 pub fn answer(supported: &[Arc<dyn Extension>], offers: &[ExtensionParams]) -> Vec<Agreed> {
     let mut agreed: Vec<Agreed> = Vec::new();
     for ExtensionParams { name, params } in offers {
-        let answer = supported
-            .iter()
-            .filter(|extension| extension.name() == name)
-            .find_map(|extension| extension.answer(params).ok());
-        if let Some((params, coding)) = answer
-            && !is_second_deflate(&agreed, &coding)
-        {
+        if may_not_repeat(supported, &agreed, name) {
+            continue;
+        }
+        let answer = named(supported, name).find_map(|extension| extension.answer(params).ok());
+        if let Some((params, coding)) = answer {
             let params = ExtensionParams { name: name.clone(), params };
             agreed.push(Agreed { params, coding });
         }
@@ -92,8 +100,17 @@ pub fn answer(supported: &[Arc<dyn Extension>], offers: &[ExtensionParams]) -> V
     agreed
 }
 
-/// Two compressors would both claim RSV1.
-fn is_second_deflate(agreed: &[Agreed], coding: &Coding) -> bool {
-    let is_deflate = |coding: &Coding| matches!(coding, Coding::Deflate(_));
-    is_deflate(coding) && agreed.iter().any(|earlier| is_deflate(&earlier.coding))
+fn named<'a>(
+    ours: &'a [Arc<dyn Extension>],
+    name: &'a str,
+) -> impl Iterator<Item = &'a Arc<dyn Extension>> {
+    ours.iter().filter(move |extension| extension.name() == name)
+}
+
+/// Whether all of our extensions of a name are in use: the peer may not have more of them, and two
+/// compressors would both claim RSV1.
+fn may_not_repeat(ours: &[Arc<dyn Extension>], agreed: &[Agreed], name: &str) -> bool {
+    let in_use = agreed.iter().filter(|agreed| agreed.params.name == name).count();
+    let most = if name == NAME { 1 } else { named(ours, name).count() };
+    in_use > 0 && in_use >= most
 }

@@ -207,7 +207,7 @@ fn limits_hold_over_fragments() {
                 decoding.data(Kind::Text, rsv, &payload, Ends::Frame, &mut message)
             })
             .collect();
-        let too_big = Err(ProtocolError::DecompressedTooBig { limit: 100 });
+        let too_big = Err(ProtocolError::DecodedTooBig { limit: 100 });
         assert_eq!(outcomes, [Ok(()), Ok(()), too_big]);
     }
 }
@@ -301,7 +301,21 @@ fn negotiation_keeps_the_order_of_the_answer() {
     assert_eq!(error.to_string(), "Unsupported extension: x-c");
     let error = names("permessage-deflate, permessage-deflate").unwrap_err();
     assert_eq!(error.to_string(), "received duplicate permessage-deflate");
+    let error = names("x-a, x-a").unwrap_err();
+    assert_eq!(error.to_string(), "received duplicate x-a");
     // Without a part for servers the offer is declined.
     let offers = parse_extensions("x-a, permessage-deflate, permessage-deflate").unwrap();
     assert_eq!(answer(&ours, &offers).len(), 1);
+}
+
+#[test]
+fn section_5_an_answer_may_be_to_any_of_several_offers() {
+    let small = PerMessageDeflate::client().server_max_window_bits(Some(10)).unwrap();
+    let ours: Vec<Arc<dyn Extension>> =
+        vec![Arc::new(small.clone()), Arc::new(PerMessageDeflate::client())];
+    let answer = parse_extensions("permessage-deflate").unwrap();
+    assert_eq!(accept(&ours, &answer).unwrap().len(), 1);
+    // If it is to none of them, the first tells why.
+    let error = accept(&[Arc::new(small)], &answer).unwrap_err();
+    assert_eq!(error.to_string(), "expected server_max_window_bits");
 }

@@ -557,10 +557,10 @@ fn data(message: Message, payload: &[u8], ends: Ends) -> Event<'_> {
     Event::Data(Data { kind: message.kind, rsv: message.rsv, payload, ends })
 }
 
-/// How much longer than the limit an encoded payload may be, since what cannot be compressed grows: by
-/// up to 4 % with zlib's smallest blocks. What is decoded has to keep the limit itself.
+/// How much longer than the limit an encoded payload may be: what cannot be compressed grows, most of all
+/// in small fragments, and other extensions make more of it. What is decoded keeps the limit itself.
 fn expansion(limit: usize) -> u64 {
-    limit as u64 / 16 + 1024
+    (limit as u64).saturating_add(64 * 1024)
 }
 
 #[cfg(test)]

@@ -686,6 +686,25 @@ impl Client {
         self
     }
 
+    /// A function that calls ask now and then while they work without waiting, such as while they compress
+    /// a large message: true ends them as a signal ends a wait. For who runs the handlers of signals
+    /// himself, as language bindings do. Default: none.
+    ///
+    /// ```
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let client = Client::new().interruptible(true).interrupted_by(|| false);
+    /// let line = client.connect(server.uri())?;
+    /// line.send(&"large".repeat(100_000))?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn interrupted_by(mut self, is_interrupted: fn() -> bool) -> Client {
+        self.settings.interrupted_by = Some(is_interrupted);
+        self
+    }
+
     /// Connects to a `ws://` or `wss://` URI.
     ///
     /// # Errors

@@ -441,7 +441,7 @@ impl Driver {
         // Also where no watch can be had.
         line.on_writable();
         if let Some(mut half) = try_lock(&line.write) {
-            half.release_memory();
+            half.release_memory(Instant::now());
             line.leave_write(half);
         }
         match drained {

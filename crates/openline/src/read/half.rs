@@ -192,22 +192,22 @@ impl ReadHalf {
         if let Some(ready) = self.ready.take() {
             let (kind, bytes) = match ready {
                 Ready::Buffered(kind, range) => (kind, self.buffer.at(range).to_vec()),
-                Ready::Decoded(kind) => (kind, std::mem::take(&mut self.decoded)),
+                Ready::Decoded(kind) => (kind, fitting(std::mem::take(&mut self.decoded))),
             };
             self.queue.push_back(Incoming { kind, bytes, fragment_ends: Vec::new() });
         }
     }
 
-    /// Whether the next frame takes so long to be understood that others should not be held up.
-    #[inline]
-    pub(crate) fn is_next_costly(&mut self) -> bool {
-        self.decoding.is_some() && self.is_next_compressed_and_long()
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.decoding.is_some()
     }
 
-    #[inline(never)]
-    fn is_next_compressed_and_long(&mut self) -> bool {
+    /// Whether the next frame takes so long to be decoded that others should not be held up.
+    pub(crate) fn is_next_costly(&mut self) -> bool {
+        if self.partial.as_ref().is_some_and(|partial| partial.is_encoded) {
+            return true; // Of its fragments nobody knows how many are here.
+        }
         match FrameHeader::parse(self.buffer.unread()) {
-            _ if self.inbound.remaining() > 0 => true,
             Ok(Some((header, _))) => !header.rsv.is_none() && header.payload_len > CHEAP_LEN,
             _ => false,
         }
@@ -413,6 +413,7 @@ impl ReadHalf {
                     message.fragment_ends.push(message.bytes.len());
                 }
                 if !is_skipped && self.has_room(is_closing, message.bytes.len()) {
+                    message.bytes = fitting(message.bytes);
                     self.queue.push_back(message);
                 }
             }
@@ -455,6 +456,14 @@ fn decode(
     message: &mut Vec<u8>,
 ) -> Result<(), ProtocolError> {
     decoding.data(data.kind, data.rsv, data.payload, data.ends, message)
+}
+
+/// The bytes, without memory that was reserved for more than came out: they may wait for long.
+fn fitting(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.capacity() > 2 * bytes.len() {
+        bytes.shrink_to_fit();
+    }
+    bytes
 }
 
 /// Whether the extensions have to decode a frame or message with these reserved bits.

@@ -146,11 +146,22 @@ impl Line {
         Ok(())
     }
 
-    /// The reader of a message's fragments leaves before its end: the rest is not the next message.
+    /// The reader of a message's fragments leaves before its end: the rest is not the next message. It
+    /// waits for nothing: it may be dropped by a garbage collector, in the middle of anything.
     pub(crate) fn skip_message(&self) {
-        let mut half = lock(&self.read);
-        half.skip();
-        self.leave_read(half);
+        self.is_skipping.store(true, Ordering::Release);
+        if let Some(mut half) = try_lock(&self.read) {
+            self.skip_if_told(&mut half);
+            self.leave_read(half);
+        }
+    }
+
+    /// To be asked before a message is looked for.
+    fn skip_if_told(&self, half: &mut ReadHalf) {
+        if self.is_skipping.load(Ordering::Acquire) {
+            self.is_skipping.store(false, Ordering::Relaxed);
+            half.skip();
+        }
     }
 
     /// [`drain`](Line::drain)s, unless somebody else reads or is on the lookout.
@@ -164,6 +175,7 @@ impl Line {
 
     /// Reads what is there, without blocking and never more than the queue may hold.
     pub(crate) fn drain(&self, half: &mut ReadHalf) -> Drained {
+        self.skip_if_told(half);
         for _ in 0..DRAIN_READS {
             loop {
                 half.keep_ready();
@@ -263,6 +275,7 @@ impl Line {
     /// Understands what is in the buffer until something is there that the caller wants.
     #[inline]
     fn understand(&self, half: &mut ReadHalf, want: Want) -> Option<Available> {
+        self.skip_if_told(half);
         loop {
             if let Some(available) = half.available(want) {
                 return Some(available);
@@ -278,8 +291,23 @@ impl Line {
     /// As [`understand`](Line::understand) a whole message, for who must not be held up.
     #[inline]
     fn understand_cheaply(&self, half: &mut ReadHalf) -> Option<Available> {
-        let is_there = half.available(Want::Whole).is_some();
-        if !is_there && half.is_next_costly() { None } else { self.understand(half, Want::Whole) }
+        if !half.has_extensions() {
+            return self.understand(half, Want::Whole);
+        }
+        self.skip_if_told(half);
+        loop {
+            if let Some(available) = half.available(Want::Whole) {
+                return Some(available);
+            }
+            if half.is_next_costly() {
+                return None;
+            }
+            match half.parse(self.is_closing()) {
+                Parsed::Progress => {}
+                Parsed::NeedInput => return None,
+                parsed => self.respond(parsed),
+            }
+        }
     }
 
     /// Reads more, waiting for it until `deadline`.

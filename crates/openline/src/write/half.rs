@@ -1,6 +1,7 @@
 //! What the right to write guards: the frames that are on their way out.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use openline_proto::extension::{Agreed, CodingError, Encoding};
 use openline_proto::{Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, mask};
@@ -23,8 +24,8 @@ pub(crate) struct WriteHalf {
     encoding: Option<Encoding>,
     /// Memory for the payload that extensions make.
     encoded: Vec<u8>,
-    /// How often in a row the driver found that nothing was encoded.
-    idle_looks: u32,
+    /// When a frame was encoded last, if compression may have memory since.
+    encoded_at: Option<Instant>,
     keys: MaskKeys,
     /// Encoded frames; the first `written` bytes are gone.
     bytes: Vec<u8>,
@@ -45,7 +46,7 @@ impl WriteHalf {
             outbound: Outbound::new(role),
             encoding: Encoding::new(extensions),
             encoded: Vec::new(),
-            idle_looks: 0,
+            encoded_at: None,
             keys: MaskKeys::new(),
             bytes: Vec::new(),
             written: 0,
@@ -109,7 +110,7 @@ impl WriteHalf {
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Option<Encoded>, E> {
         let Some(encoding) = &mut self.encoding else { return Ok(None) };
-        self.idle_looks = 0;
+        self.encoded_at = Some(Instant::now());
         let mut payload = std::mem::take(&mut self.encoded);
         let Outgoing { kind, payload: plain, compress } = message;
         let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;
@@ -167,6 +168,9 @@ impl WriteHalf {
     /// Takes back the frames of which nothing is gone, of those that start at `starts`; gives the
     /// number of the others.
     pub(crate) fn withdraw_after(&mut self, starts: &[usize]) -> usize {
+        if !self.can_withdraw() {
+            return starts.len();
+        }
         let committed = starts.partition_point(|start| *start < self.written);
         if let Some(start) = starts.get(committed) {
             self.bytes.truncate(*start);
@@ -176,9 +180,13 @@ impl WriteHalf {
         committed
     }
 
-    /// Whether bytes of the frame are gone, so that its rest must follow.
+    /// Whether the frame must go out whole: bytes of it are gone, or an extension relies on it.
     pub(crate) fn is_committed(&self, frame: &OpenFrame) -> bool {
-        frame.is_committed || self.written > frame.start
+        frame.is_committed || self.written > frame.start || !self.can_withdraw()
+    }
+
+    fn can_withdraw(&self) -> bool {
+        self.encoding.as_ref().is_none_or(Encoding::can_undo)
     }
 
     /// Takes back a frame of which nothing is gone.
@@ -219,17 +227,24 @@ impl WriteHalf {
     }
 
     /// Gives back memory that an idle connection does not need.
-    pub(crate) fn release_memory(&mut self) {
+    pub(crate) fn release_memory(&mut self, now: Instant) {
         if self.bytes.is_empty() {
             self.bytes = Vec::new();
         }
         self.encoded = Vec::new();
-        self.idle_looks = self.idle_looks.saturating_add(1);
-        if self.idle_looks == IDLE_LOOKS
+        self.release_compression(now);
+    }
+
+    /// Gives back the memory of compression if nothing was sent for a minute: what a context would spare
+    /// then does not matter.
+    pub(crate) fn release_compression(&mut self, now: Instant) {
+        let is_idle = |at: Instant| now.saturating_duration_since(at) >= IDLE_TIME;
+        if self.encoded_at.is_some_and(is_idle)
             && !self.outbound.is_in_message()
             && let Some(encoding) = &mut self.encoding
         {
             encoding.release_memory();
+            self.encoded_at = None;
         }
     }
 
@@ -282,9 +297,49 @@ impl OpenFrame {
     }
 }
 
-/// The driver looks when something came, such as the answer to a keepalive ping: with the default interval
-/// of 20 seconds, a connection that has sent nothing for a minute has so many looks behind it.
-const IDLE_LOOKS: u32 = 4;
+/// How long a connection that sends nothing keeps its compressor.
+const IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// The buffer keeps this much between messages: a piece of a large message and its header.
 const KEPT_CAPACITY: usize = 2 * super::PIECE_LEN;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use openline_proto::extension::deflate::PerMessageDeflate;
+    use openline_proto::extension::{self, Extension};
+
+    use super::*;
+    use crate::transport::Socket;
+
+    /// A half that compresses.
+    fn half() -> WriteHalf {
+        let deflate: [std::sync::Arc<dyn Extension>; 1] = [Arc::new(PerMessageDeflate::client())];
+        let agreed = extension::accept(&deflate, &extension::offers(&deflate)[..0]).unwrap();
+        assert!(agreed.is_empty());
+        let answer = openline_proto::handshake::parse_extensions("permessage-deflate").unwrap();
+        let agreed = extension::accept(&deflate, &answer).unwrap();
+        let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        WriteHalf::new(crate::sync::Arc::new(Socket::new(socket.into())), Role::Client, &agreed)
+    }
+
+    fn encoded_len(half: &mut WriteHalf) -> usize {
+        let text = "a text that is long enough to be compressed, and then once more";
+        let go_on = &mut || Ok::<(), CodingError>(());
+        let encoded = half.encode(Outgoing::from(text), Part::Whole, go_on).unwrap().unwrap();
+        encoded.payload.len()
+    }
+
+    #[test]
+    fn compression_has_no_memory_after_a_minute_without_a_message() {
+        let mut half = half();
+        let first = encoded_len(&mut half);
+        half.release_compression(Instant::now());
+        assert!(encoded_len(&mut half) < first, "the context was lost");
+        half.release_compression(Instant::now() + IDLE_TIME / 2);
+        assert!(encoded_len(&mut half) < first, "the context was lost");
+        half.release_compression(Instant::now() + IDLE_TIME);
+        assert_eq!(encoded_len(&mut half), first);
+    }
+}

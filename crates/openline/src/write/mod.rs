@@ -212,8 +212,17 @@ impl Line {
         self.begin_write(half, deadline).map_err(|stop| (stop, false))?;
         // Who only polls gets what can be done without waiting, and that includes the work itself.
         let is_poll = deadline.has_passed();
-        let mut go_on =
-            || if !is_poll && deadline.has_passed() { Err(Stop::Timeout) } else { Ok(()) };
+        let mut go_on = || {
+            if !is_poll && deadline.has_passed() {
+                Err(Stop::Timeout)
+            } else if !self.is_open() {
+                Err(Stop::Over)
+            } else if self.settings.interrupted_by.is_some_and(|is_interrupted| is_interrupted()) {
+                Err(Stop::Interrupted)
+            } else {
+                Ok(())
+            }
+        };
         let encoded = half.encode(message, part, &mut go_on).map_err(|stop| (stop, false))?;
         let Outgoing { kind, payload, .. } = message;
         let outcome = match &encoded {
@@ -334,11 +343,11 @@ impl Line {
         }
     }
 
-    /// The error of a frame that did not go out whole; the right to write was let go.
     fn stop_if_interruptible(&self) -> std::result::Result<(), Stop> {
         if self.settings.interruptible { Err(Stop::Interrupted) } else { Ok(()) }
     }
 
+    /// The error of a frame that did not go out whole; the right to write was let go.
     fn explain(&self, stop: Stop, committed: bool, deadline: Deadline) -> Error {
         match stop {
             Stop::Encoding(error) => Error::Other(error.into()),

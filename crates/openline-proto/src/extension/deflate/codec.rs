@@ -29,9 +29,13 @@ pub struct Decompressor {
     inflate: Option<Inflate>,
     /// Whether a final block was the last of what came: nothing but a new stream can follow.
     is_at_end: bool,
-    /// What was decompressed last, once the peer has ended a stream with a final block: the window of
-    /// the stream that follows.
-    history: Option<Vec<u8>>,
+    /// The window for a stream that follows, as far as it is known: what was decompressed of a message
+    /// whose end has not come, and of all messages once the peer ends streams.
+    history: Vec<u8>,
+    /// Whether the peer has ended a stream with a final block.
+    has_ended: bool,
+    /// Bytes of the message that were decompressed, and streams that ended in it.
+    message: (usize, usize),
 }
 
 impl Decompressor {
@@ -44,7 +48,14 @@ impl Decompressor {
     /// # let _ = decompressor;
     /// ```
     pub fn new(keeps_context: bool) -> Decompressor {
-        Decompressor { keeps_context, inflate: None, is_at_end: false, history: None }
+        Decompressor {
+            keeps_context,
+            inflate: None,
+            is_at_end: false,
+            history: Vec::new(),
+            has_ended: false,
+            message: (0, 0),
+        }
     }
 
     /// Decompresses the next part of a message, to the end of `out`. `limit` is the most it may have
@@ -60,7 +71,7 @@ impl Decompressor {
     /// let mut out = Vec::new();
     /// let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     /// let error = Decompressor::new(true).decompress(hello, &mut out, Some(4)).unwrap_err();
-    /// assert_eq!(error, ProtocolError::DecompressedTooBig { limit: 4 });
+    /// assert_eq!(error, ProtocolError::DecodedTooBig { limit: 4 });
     /// assert_eq!(out, b"Hello"); // one byte too many was made to see it
     /// ```
     pub fn decompress(
@@ -69,7 +80,7 @@ impl Decompressor {
         out: &mut Vec<u8>,
         limit: Option<usize>,
     ) -> Result<(), ProtocolError> {
-        let Decompressor { inflate, is_at_end, history, .. } = self;
+        let Decompressor { inflate, is_at_end, history, has_ended, message, .. } = self;
         let inflate = inflate.get_or_insert_with(spares::take_inflate);
         // How much of `out` the history has.
         let mut noted = out.len();
@@ -79,44 +90,66 @@ impl Decompressor {
                     break;
                 }
                 // RFC 7692 §7.2.3.4: what follows a final block is another stream, which goes on
-                // with the window of the one before. The first time only the message at hand is
-                // known of it; who ends streams so does it from its first message on.
-                let history = history.get_or_insert_with(|| out[..noted].to_vec());
-                remember(history, &out[noted..]);
-                noted = out.len();
+                // with the window of the one before.
                 inflate.reset(false);
                 let error = "bug: without a header, a window may be set at any time";
                 inflate.set_dictionary(history).expect(error);
                 *is_at_end = false;
             }
             let start = out.len();
-            let allowed = limit.map_or(usize::MAX, |limit| limit.saturating_sub(start) + 1);
-            let room = (ROOM_RATIO * input.len()).clamp(MIN_ROOM, MAX_ROOM).min(allowed);
+            let allowed =
+                limit.map_or(usize::MAX, |limit| limit.saturating_sub(start).saturating_add(1));
+            // Streams that end may be short, whatever follows them.
+            let ratio = if *has_ended { 1 } else { ROOM_RATIO };
+            let room = (ratio * input.len()).clamp(MIN_ROOM, MAX_ROOM).min(allowed);
             out.resize(start + room, 0);
             let (taken, made) = (inflate.total_in(), inflate.total_out());
             let outcome = inflate.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
             let made = (inflate.total_out() - made) as usize;
-            input = &input[(inflate.total_in() - taken) as usize..];
+            let taken = (inflate.total_in() - taken) as usize;
+            input = &input[taken..];
+            message.0 += taken;
             out.truncate(start + made);
             // What is too much is so whatever may follow it.
             if let Some(limit) = limit.filter(|limit| out.len() > *limit) {
-                return Err(ProtocolError::DecompressedTooBig { limit });
+                return Err(ProtocolError::DecodedTooBig { limit });
             }
             let status = outcome.map_err(|error| {
                 let reason = inflate.error_message().unwrap_or(error.as_str());
                 ProtocolError::InvalidDeflate { reason }
             })?;
             match status {
-                Status::StreamEnd => *is_at_end = true,
+                Status::StreamEnd => {
+                    message.1 += 1;
+                    // Each costs a window, however little comes out of it.
+                    if message.1 > MIN_STREAMS + message.0 / BYTES_PER_STREAM {
+                        let reason = "too many final blocks";
+                        return Err(ProtocolError::InvalidDeflate { reason });
+                    }
+                    if !*has_ended && history.is_empty() {
+                        history.extend_from_slice(&out[..noted]);
+                    }
+                    remember(history, &out[noted..]);
+                    noted = out.len();
+                    (*has_ended, *is_at_end) = (true, true);
+                }
                 // Room was left, so all of the input was taken.
                 _ if made < room => break,
                 _ => {}
             }
         }
-        if let Some(history) = history {
+        if *has_ended {
             remember(history, &out[noted..]);
         }
         Ok(())
+    }
+
+    /// Keeps what was decompressed of a message whose end has not come, should a stream end in it: its
+    /// owner may take it out of `out` before.
+    pub(crate) fn keep(&mut self, made: &[u8]) {
+        if !self.has_ended {
+            remember(&mut self.history, made);
+        }
     }
 
     /// Ends the message: what is still held back comes out.
@@ -144,6 +177,10 @@ impl Decompressor {
         // sender that ends with a final block, and nothing after it, has ended its stream by itself.
         if !self.is_at_end {
             self.decompress(&TAIL, out, limit)?;
+        }
+        self.message = (0, 0);
+        if !self.has_ended {
+            self.history = Vec::new();
         }
         if !self.keeps_context {
             let done = std::mem::replace(self, Decompressor::new(false));
@@ -215,6 +252,10 @@ pub enum Flush {
 impl Compressor {
     /// For our side of what was agreed on.
     ///
+    /// # Panics
+    ///
+    /// If a number in the settings is out of its range: the fault of who made them by hand.
+    ///
     /// ```
     /// use openline_proto::extension::deflate::{Compressor, PerMessageDeflate};
     /// use openline_proto::extension::{Coding, Extension};
@@ -225,6 +266,10 @@ impl Compressor {
     /// # Ok(()) }
     /// ```
     pub fn new(settings: &Settings) -> Compressor {
+        let Settings { local_max_window_bits: bits, effort, .. } = settings;
+        assert!((9..=15).contains(bits), "a window of {bits} bits to compress with");
+        let (level, mem_level) = (effort.level, effort.mem_level);
+        assert!(level <= 9 && (1..=9).contains(&mem_level), "{effort:?} is out of range");
         Compressor {
             config: DeflateConfig {
                 level: settings.effort.level.into(),
@@ -343,6 +388,11 @@ const ROOM_RATIO: usize = 8;
 
 /// Below this zlib takes its slow path.
 const MIN_ROOM: usize = 512;
+
+/// A message may have this many streams, and another one for so many bytes of it. Who ends streams does so
+/// once for each message or fragment.
+const MIN_STREAMS: usize = 16;
+const BYTES_PER_STREAM: usize = 16;
 
 /// Above this a step gains nothing, and a bomb would have memory filled with zeros in advance.
 const MAX_ROOM: usize = 64 * 1024;

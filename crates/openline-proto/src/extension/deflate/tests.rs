@@ -190,7 +190,7 @@ fn a_bomb_makes_one_byte_too_many_at_most() {
                     Err(error) => break error,
                 }
             };
-            assert_eq!(error, ProtocolError::DecompressedTooBig { limit });
+            assert_eq!(error, ProtocolError::DecodedTooBig { limit });
             assert_eq!(out.len(), limit + 1);
             assert!(out.capacity() <= 2 * (limit + MIN_CAPACITY), "{} of memory", out.capacity());
         }
@@ -429,4 +429,22 @@ fn a_server_answers_what_was_offered() {
             "{offer}"
         );
     }
+}
+
+#[test]
+fn final_blocks_without_end_are_refused() {
+    // Each of them costs a window, and nothing comes out.
+    let empty_final_blocks = b"\x03\x00".repeat(10_000);
+    let outcome = decompress(&mut Decompressor::new(true), &empty_final_blocks);
+    let reason = "too many final blocks";
+    assert_eq!(outcome, Err(ProtocolError::InvalidDeflate { reason }));
+    assert_eq!(decompress(&mut Decompressor::new(true), &empty_final_blocks[..32]), Ok(Vec::new()));
+}
+
+#[test]
+fn a_limit_may_be_as_large_as_numbers_are() {
+    let mut out = Vec::new();
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    Decompressor::new(true).decompress(hello, &mut out, Some(usize::MAX)).unwrap();
+    assert_eq!(out, b"Hello");
 }

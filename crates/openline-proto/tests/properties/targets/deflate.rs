@@ -53,7 +53,7 @@ fn decompress(
         .and_then(|()| decompressor.end_message(&mut out, limit));
     match (&outcome, limit) {
         (Ok(()), Some(limit)) => assert!(out.len() <= limit),
-        (Err(ProtocolError::DecompressedTooBig { limit: named }), limit) => {
+        (Err(ProtocolError::DecodedTooBig { limit: named }), limit) => {
             assert_eq!(Some(*named), limit);
             assert_eq!(out.len(), named + 1, "one byte too many is enough to see it");
         }

@@ -167,7 +167,7 @@ impl Partial {
 
 /// What an extension has to decode may be a little longer than its limit.
 fn within(size: u64, limit: Option<usize>, rsv: Rsv) {
-    let expansion = |limit: usize| if rsv.is_none() { 0 } else { limit as u64 / 16 + 1024 };
+    let expansion = |limit: usize| if rsv.is_none() { 0 } else { limit as u64 + 64 * 1024 };
     let is_within = limit.is_none_or(|limit| size <= limit as u64 + expansion(limit));
     assert!(is_within, "{size} bytes exceed {limit:?}");
 }
