@@ -6,7 +6,8 @@ The peer is `websockets`' asyncio server in a process of its own. It pings every
 drops those that do not answer within two, so that the connections that are left have answered.
 
 With `--compressed`, permessage-deflate is agreed on (with `--compressed alone` without context takeover, with
-`--compressed small` with windows of 12 bits), and each connection has sent a message of 2 KiB and received one, both compressed, before it idles.
+`--compressed small` with windows of 12 bits), and each connection has sent a message of 2 KiB and received one,
+both compressed, before it idles.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 
-use openline_proto::{CloseFrame, Kind, Part, Role};
+use openline_proto::{CloseFrame, Part, Role};
 use shuttle::thread;
 
 use crate::deadline::Deadline;
@@ -380,8 +380,7 @@ fn two_ends_that_send_before_they_receive_do_not_block_each_other() {
                 peer.0.until(|state| state.incoming.is_empty().then_some(()));
                 assert_eq!(peer.take_frame(), (0x82, vec![7; 20]));
             });
-            let sent =
-                line.send(Turn::Message, Kind::Binary, Part::Whole, &[7; 20], Deadline::NEVER);
+            let sent = line.send(Turn::Message, Part::Whole, (&[7; 20]).into(), Deadline::NEVER);
             sent.unwrap();
             receiving.join().unwrap();
             playing.join().unwrap();
@@ -401,8 +400,7 @@ fn no_control_frame_is_left_behind_by_two_senders() {
                     thread::spawn(move || {
                         let payload = [n];
                         let never = Deadline::NEVER;
-                        line.send(Turn::Message, Kind::Binary, Part::Whole, &payload, never)
-                            .unwrap();
+                        line.send(Turn::Message, Part::Whole, (&payload).into(), never).unwrap();
                         line.send_pong(&payload).unwrap();
                     })
                 })
@@ -425,7 +423,7 @@ fn a_second_sender_gets_its_turn_after_a_fragmented_message() {
             let (line, peer) = open(1000, 8);
             let other = line.clone();
             let send = |line: &Line, turn, part, byte: u8| {
-                line.send(turn, Kind::Binary, part, &[byte], Deadline::NEVER).unwrap();
+                line.send(turn, part, (&[byte]).into(), Deadline::NEVER).unwrap();
             };
             let thread = thread::spawn(move || send(&other, Turn::Message, Part::Whole, 9));
             send(&line, Turn::Message, Part::Fragment, 1);
