@@ -151,7 +151,7 @@ impl Encoding {
     }
 
     /// As [`data`](Encoding::data), asking `go_on` now and then whether to, since compressing a large
-    /// message takes its time.
+    /// message takes its time. Beside other extensions it is not asked, as nothing can be taken back.
     ///
     /// # Errors
     ///
@@ -337,7 +337,9 @@ impl Encoding {
             match coder {
                 Coder::Deflate(compressor) if is_compressed => {
                     let mut compressed = Vec::new();
-                    compress(compressor, &frame.payload, part, &mut compressed, go_on)?;
+                    // Another extension may have seen the frame: there is no way back.
+                    let mut go_on = || Ok::<(), E>(());
+                    compress(compressor, &frame.payload, part, &mut compressed, &mut go_on)?;
                     frame.payload = compressed;
                     frame.rsv = frame.rsv.union(compressed_rsv);
                 }
