@@ -48,7 +48,9 @@ def test_one_thread_receives_two_send_one_closes(target: Target, messages: int, 
         assert enough.wait(20)
         ws.close()
 
-    ws = target.connect("/echo")
+    # Node's ws compresses each message by itself in other threads: a flood of them it never gets through.
+    compression = None if target.server.library == "node" else "deflate"
+    ws = target.connect("/echo", compression=compression)
     with ThreadPoolExecutor(4) as pool:
         steps = [receive, sender("a"), sender("b")]
         ends = [pool.submit(until_closed, step) for step in steps]

@@ -16,7 +16,7 @@ _LONG = b"\x00\x00\x03\xff\xfc" + bytes(range(256)) * 3 + b"\x00"
 """768 bytes, as they are."""
 _FAR = bytes.fromhex("622032fd0300")
 """The first 40 of them again: it refers back to them."""
-_LIMITS = ("DecompressedTooBig", "DecodedFragmentTooBig", "FragmentTooBig", "MessageTooBig", "TooManyFragments")
+_LIMITS = ("DecodedTooBig", "DecodedFragmentTooBig", "FragmentTooBig", "MessageTooBig", "TooManyFragments")
 
 
 def _agree_until(case: Case, ours: Outcome, theirs: Outcome, found: Callable[[Seen], bool]) -> bool:
@@ -55,7 +55,7 @@ def _unended(case: Case, ours: Outcome, theirs: Outcome) -> bool:
 
 
 def _held_back(case: Case, ours: Outcome, theirs: Outcome) -> bool:
-    if ours.fault not in ("DecompressedTooBig", "DecodedFragmentTooBig"):
+    if ours.fault not in ("DecodedTooBig", "DecodedFragmentTooBig"):
         return False
 
     def is_over(seen: Seen) -> bool:
