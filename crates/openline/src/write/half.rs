@@ -315,9 +315,7 @@ mod tests {
 
     /// A half that compresses.
     fn half() -> WriteHalf {
-        let deflate: [std::sync::Arc<dyn Extension>; 1] = [Arc::new(PerMessageDeflate::client())];
-        let agreed = extension::accept(&deflate, &extension::offers(&deflate)[..0]).unwrap();
-        assert!(agreed.is_empty());
+        let deflate: [Arc<dyn Extension>; 1] = [Arc::new(PerMessageDeflate::client())];
         let answer = openline_proto::handshake::parse_extensions("permessage-deflate").unwrap();
         let agreed = extension::accept(&deflate, &answer).unwrap();
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
