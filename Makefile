@@ -108,6 +108,7 @@ bench-compression: build ## compressed messages, beside websockets and aiohttp
 
 bench-conformance: build ## what the Autobahn cases of load and of compression cost
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
+	$(QUIET) "the bare client" rustc --edition=2024 -O -o $${CARGO_TARGET_DIR:-target}/release/bare conformance/bare.rs
 	@$(BIN)/python conformance/compare.py
 
 build: $(MODULE) ## the Python package, into .venv

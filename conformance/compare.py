@@ -11,6 +11,7 @@ How it measures:
 - "time" is what the suite says of its cases, added up. It includes the suite's own work, which is the same for
   all and runs beside the client's if there is another core. Only cases that came out OK for everybody in all
   rounds are counted: one that fails may end early, or wait.
+- "bare" is `bare.rs`, the least that a client of section 9 can do: its time is the suite's own share.
 - "CPU" is what the client's process used in user and kernel mode, from its start to its end, so that for the
   Python ones the start of Python is in it. It cannot be split by case, so there is none for a client that did
   not come through all cases of the section.
@@ -38,8 +39,10 @@ CONTENDERS = {
     "openline (Rust)": Endpoint("rust", "client", "release"),
     "openline (Python)": Endpoint("python", "client", "release"),
     "websockets": Endpoint("websockets", "client", "release"),
+    "bare": Endpoint("bare", "client", "release"),
 }
 OTHER = "websockets"
+FLOOR = "bare"
 
 # What `websockets` 17.4 refuses for the number of fragments, after which it waits 10 s each.
 WITHOUT = ["9.3.1", "9.3.2", "9.4.1", "9.4.2"]
@@ -74,7 +77,8 @@ def main() -> None:
         names = list(CONTENDERS)
         for name in names[number % len(names) :] + names[: number % len(names)]:
             for section in options.sections:
-                results[section][name].append(measure(CONTENDERS[name], section))
+                if name != FLOOR or section.split(".")[0] == "9":
+                    results[section][name].append(measure(CONTENDERS[name], section))
     versions = [f"{name} {metadata.version(name)}" for name in ["openline", "websockets", "kosoku"]]
     print(f"Autobahn cases as a client, {cpu_model()}")
     print(f"Python {platform.python_version()}, {', '.join(versions)}; {options.rounds} rounds\n")
@@ -108,8 +112,9 @@ def report(section: str, rounds: Rounds) -> Iterable[str]:
         return sum(taken for case, taken in run.seconds.items() if case not in left_out)
 
     if any(seconds(run) for runs in rounds.values() for run in runs):
-        yield from row(section, "time", {name: [*map(seconds, runs)] for name, runs in rounds.items()})
-    cpu = {name: [run.cpu for run in runs] for name, runs in rounds.items() if not failed[name]}
+        time = {name: [*map(seconds, runs)] for name, runs in rounds.items() if runs}
+        yield from row(section, "time", time)
+    cpu = {name: [run.cpu for run in runs] for name, runs in rounds.items() if runs and not failed[name]}
     if cpu:
         yield from row(section, "CPU", cpu)
     for name, cases in failed.items():

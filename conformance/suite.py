@@ -35,7 +35,7 @@ class Endpoint(NamedTuple):
     """A program under test."""
 
     peer: str
-    """`rust`, `python` or `websockets`."""
+    """`rust`, `python` or `websockets`; `bare`, which is a client only."""
     role: str
     """`client` or `server`."""
     profile: str
@@ -43,6 +43,8 @@ class Endpoint(NamedTuple):
 
     def command(self) -> list[str]:
         """What starts it."""
+        if self.peer == "bare":
+            return [str(TARGET / self.profile / "bare")]
         if self.peer == "rust":
             return [str(TARGET / self.profile / "examples" / "autobahn"), self.role]
         package = {"python": "openline"}.get(self.peer, self.peer)
