@@ -60,8 +60,15 @@ impl Opcode {
         self as u8 & 0b1000 != 0
     }
 
-    const fn from_bits(bits: u8) -> Option<Opcode> {
-        Some(match bits {
+    /// The opcode of this number; `None` for the reserved ones.
+    ///
+    /// ```
+    /// use openline_proto::Opcode;
+    /// assert_eq!(Opcode::from_number(9), Some(Opcode::Ping));
+    /// assert_eq!(Opcode::from_number(3), None);
+    /// ```
+    pub const fn from_number(number: u8) -> Option<Opcode> {
+        Some(match number {
             0 => Opcode::Continuation,
             1 => Opcode::Text,
             2 => Opcode::Binary,
@@ -191,7 +198,7 @@ impl FrameHeader {
     #[inline]
     pub fn parse(input: &[u8]) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
         let [first, second, rest @ ..] = input else { return Ok(None) };
-        let opcode = Opcode::from_bits(first & 0x0f)
+        let opcode = Opcode::from_number(first & 0x0f)
             .ok_or(ProtocolError::ReservedOpcode { opcode: first & 0x0f })?;
         let fin = first & 0x80 != 0;
         let short_len = second & 0x7f;

@@ -335,9 +335,12 @@ impl<'a> Cursor<'a> {
         loop {
             match chars.next() {
                 Some('"') => break,
-                Some('\\') => value.extend(chars.next()),
-                Some(c) => value.push(c),
-                None => return Err(self.error("expected quoted string")),
+                Some('\\') => match chars.next() {
+                    Some(c @ ('\t' | ' '..='~' | '\u{80}'..='\u{ff}')) => value.push(c),
+                    _ => return Err(self.error("expected quoted string")),
+                },
+                Some(c @ ('\t' | ' '..='~')) => value.push(c),
+                _ => return Err(self.error("expected quoted string")),
             }
         }
         // RFC 6455 §9.1: the value after quoted-string unescaping MUST conform to the 'token' ABNF.
@@ -464,6 +467,9 @@ mod tests {
             ("foo; a=1 b", "expected comma at 9 in foo; a=1 b"),
             ("foo; a=\"1", "expected quoted string at 7 in foo; a=\"1"),
             ("foo; a=\"1\\\"", "expected quoted string at 7 in foo; a=\"1\\\""),
+            ("foo; a=\"é\"", "expected quoted string at 7 in foo; a=\"é\""),
+            ("foo; a=\"\\\u{7f}\"", "expected quoted string at 7 in foo; a=\"\\\u{7f}\""),
+            ("foo; a=\"\\é\"", "invalid quoted header content at 7 in foo; a=\"\\é\""),
             ("foo; a=\"\"", "invalid quoted header content at 7 in foo; a=\"\""),
             ("foo; a=\"1,2\"", "invalid quoted header content at 7 in foo; a=\"1,2\""),
         ];
