@@ -7,6 +7,8 @@ import importlib
 
 import pytest
 
+from openline import _frame
+from openline.frames import Frame
 
 MODULES = [
     "_arguments",
@@ -16,9 +18,11 @@ MODULES = [
     "extensions.base",
     "extensions.permessage_deflate",
     "frames",
+    "headers",
     "http11",
     "protocol",
     "uri",
+    "utils",
 ]
 
 
@@ -27,3 +31,13 @@ def test_examples(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"openline.{name}"))
     assert results.attempted > 0
     assert results.failed == 0
+
+
+def test_examples_of_frames() -> None:
+    """They are in a module of its own, where `doctest` does not find what says it is from another."""
+    examples = doctest.DocTestFinder().find(Frame, "Frame", module=False, globs=vars(_frame).copy())
+    runner = doctest.DocTestRunner()
+    for example in examples:
+        runner.run(example)
+    assert runner.tries > 5
+    assert runner.failures == 0

@@ -1,14 +1,17 @@
-"""Opcodes, close codes and the contents of close frames, by section of RFC 6455."""
+"""Opcodes, close codes, the contents of close frames, and frames, by section of RFC 6455."""
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import pytest
 
 from openline import frames
 from openline.exceptions import ProtocolError
-from openline.frames import Close, CloseCode, Opcode
+from openline.extensions import Extension
+from openline.frames import Close, CloseCode, Frame, Opcode
+from openline.utils import apply_mask
 
 
 def test_opcodes_of_5_2() -> None:
@@ -118,3 +121,36 @@ def test_reason_must_be_utf_8_5_5_1() -> None:
 def test_reason_must_fit_into_a_control_frame_5_5(reason: str) -> None:
     with pytest.raises(ProtocolError, match="control frame too long"):
         Close(1000, reason).check()
+
+
+def test_masked_frame_5_3() -> None:
+    masked = Frame(Opcode.TEXT, b"Hello").serialize(mask=True)
+    assert masked[:2] == b"\x81\x85"
+    assert apply_mask(masked[6:], masked[2:6]) == b"Hello"
+    assert Frame(Opcode.TEXT, b"Hello").serialize(mask=True) != masked
+
+
+def test_frame_with_extensions_9() -> None:
+    class Reversed(Extension):
+        def encode(self, frame: Frame) -> Frame:
+            return dataclasses.replace(frame, data=bytes(frame.data)[::-1], rsv1=True)
+
+    class Ended(Extension):
+        def encode(self, frame: Frame) -> Frame:
+            return dataclasses.replace(frame, data=bytes(frame.data) + b"!", rsv3=True)
+
+    frame = Frame(Opcode.TEXT, b"abc")
+    assert frame.serialize(mask=False, extensions=[Reversed(), Ended()]) == b"\xd1\x04cba!"
+    assert frame.serialize(mask=False, extensions=[Ended(), Reversed()]) == b"\xd1\x04!cba"
+
+
+def test_payload_of_a_frame_is_not_text() -> None:
+    with pytest.raises(TypeError, match="data must be bytes-like, not str"):
+        Frame(Opcode.TEXT, "text").serialize(mask=False)  # type: ignore[arg-type]
+
+
+def test_size_of_descriptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = Frame(Opcode.TEXT, b"x" * 1000)
+    assert str(frame) == f"TEXT '{'x' * 47}...{'x' * 23}' [1000 bytes]"
+    monkeypatch.setattr(Frame, "MAX_LOG_SIZE", 12)
+    assert str(frame) == "TEXT 'xxxxx...xx' [1000 bytes]"

@@ -19,8 +19,19 @@ NAMES = {
     "openline.datastructures": ["Headers", "HeadersLike", "MultipleValuesError", "SupportsKeysAndGetItem"],
     "openline.exceptions": exceptions.__all__,
     "openline.extensions": [],
-    "openline.frames": ["Close", "CloseCode", "Opcode", "DATA_OPCODES", "CTRL_OPCODES", "OP_TEXT", "TEXT"],
-    "openline.http11": ["Request", "Response", "USER_AGENT"],
+    "openline.extensions.base": ["Extension", "ClientExtensionFactory", "ServerExtensionFactory"],
+    "openline.frames": [
+        "Close",
+        "CloseCode",
+        "Frame",
+        "Opcode",
+        "DATA_OPCODES",
+        "CTRL_OPCODES",
+        "OP_TEXT",
+        "TEXT",
+    ],
+    "openline.headers": [],
+    "openline.http11": ["Request", "Response", "SERVER", "USER_AGENT"],
     "openline.protocol": ["Side", "State", "SERVER", "CLIENT", "CONNECTING", "OPEN", "CLOSING", "CLOSED"],
     "openline.sync": ["connect", "unix_connect", "ClientConnection"],
     "openline.sync.client": ["connect", "unix_connect", "ClientConnection"],
@@ -38,6 +49,8 @@ NAMES = {
         "ExtensionParameter",
     ],
     "openline.uri": ["WebSocketURI", "parse_uri"],
+    "openline.utils": ["accept_key", "apply_mask", "generate_key", "get_socket_name"],
+    "openline.version": ["tag", "version", "commit", "released"],
 }
 
 

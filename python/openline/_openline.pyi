@@ -5,8 +5,20 @@ from typing import Any, Literal, Self, SupportsIndex, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
+from .typing import ConnectionOption, ExtensionHeader, Subprotocol, UpgradeProtocol
+
 __all__ = [
     "__version__",
+    "MAX_BODY_SIZE",
+    "MAX_LINE_LENGTH",
+    "MAX_NUM_HEADERS",
+    "accept_key",
+    "apply_mask",
+    "encode_frame",
+    "parse_connection",
+    "parse_extensions",
+    "parse_subprotocols",
+    "parse_upgrade",
     "parse_uri",
     "parse_proxy",
     "Client",
@@ -18,7 +30,19 @@ __all__ = [
 ]
 
 __version__: str
+MAX_BODY_SIZE: int
+MAX_LINE_LENGTH: int
+MAX_NUM_HEADERS: int
 
+def accept_key(key: str) -> str: ...
+def apply_mask(data: Buffer, key: bytes | bytearray) -> bytes: ...
+def encode_frame(
+    opcode: int, fin: bool, rsv: tuple[bool, bool, bool], payload: Buffer, key: bytes | None
+) -> bytes: ...
+def parse_connection(header: str) -> list[ConnectionOption]: ...
+def parse_extensions(header: str) -> list[ExtensionHeader]: ...
+def parse_subprotocols(header: str) -> list[Subprotocol]: ...
+def parse_upgrade(header: str) -> list[UpgradeProtocol]: ...
 def parse_uri(uri: str) -> tuple[bool, str, int, str, str, str | None, str | None]: ...
 def parse_proxy(proxy: str) -> tuple[str, str, int, str | None, str | None]: ...
 @final

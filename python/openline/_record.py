@@ -36,4 +36,4 @@ class Record:
         return all(getattr(self, name) == getattr(other, name) for name in self.__match_args__)
 
     # The fields can be assigned, so equal records could become unequal: like dataclasses, they have no hash.
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]

@@ -55,6 +55,12 @@ ExtensionParameter = tuple[str, str | None]
 ExtensionHeader = tuple[ExtensionName, Sequence[ExtensionParameter]]
 """An extension with its parameters."""
 
+ConnectionOption = NewType("ConnectionOption", str)
+"""An option in a `Connection` header."""
+
+UpgradeProtocol = NewType("UpgradeProtocol", str)
+"""A protocol in an `Upgrade` header."""
+
 if TYPE_CHECKING:
     LoggerLike = logging.Logger | logging.LoggerAdapter[Any]
     """What is accepted as a logger."""

@@ -11,7 +11,9 @@ mod deflate;
 mod echo_server;
 mod error;
 mod extension;
+mod fields;
 mod fragments;
+mod frames;
 mod gate;
 mod receive;
 mod send;
@@ -28,6 +30,8 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(connect::parse_uri, module)?)?;
     module.add_function(wrap_pyfunction!(connect::parse_proxy, module)?)?;
+    fields::register(module)?;
+    frames::register(module)?;
     module.add_class::<connect::Client>()?;
     module.add_class::<connect::Handle>()?;
     module.add_class::<connection::Connection>()?;

@@ -46,7 +46,7 @@ class PerMessageDeflate(Extension):
         remote_max_window_bits=15, local_max_window_bits=12)
     """
 
-    name = ExtensionName("permessage-deflate")
+    name: ExtensionName = ExtensionName("permessage-deflate")
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class PerMessageDeflate(Extension):
         self.local_no_context_takeover = local_no_context_takeover
         self.remote_max_window_bits = remote_max_window_bits
         self.local_max_window_bits = local_max_window_bits
-        self.compress_settings = {} if compress_settings is None else compress_settings
+        self.compress_settings: Mapping[str, Any] = {} if compress_settings is None else compress_settings
         self._codec = _openline.DeflateCodec(
             (
                 remote_no_context_takeover,
@@ -137,7 +137,7 @@ class ClientPerMessageDeflateFactory(ClientExtensionFactory):
     [('server_max_window_bits', '10'), ('client_max_window_bits', None)]
     """
 
-    name = ExtensionName("permessage-deflate")
+    name: ExtensionName = ExtensionName("permessage-deflate")
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class ServerPerMessageDeflateFactory(ServerExtensionFactory):
     [('server_max_window_bits', '12')]
     """
 
-    name = ExtensionName("permessage-deflate")
+    name: ExtensionName = ExtensionName("permessage-deflate")
 
     def __init__(
         self,
