@@ -26,7 +26,7 @@ from openline.exceptions import ConnectError, InvalidProxy, InvalidURI, _connect
 from openline.extensions import Extension
 from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from openline.http11 import USER_AGENT
-from openline.sync.client import connect, unix_connect
+from openline.sync.client import ClientConnection, connect, unix_connect
 from openline.testing import EchoServer
 
 URI = "ws://localhost/"
@@ -224,20 +224,6 @@ def test_wrong_argument_of_unix_connect(name: str, value: Any, error: type[Excep
         unix_connect("/run/none.sock", uri, **{name: value})
 
 
-# Argument, how to make a right value of it: what a later release takes is refused by name, never passed over.
-LATER: list[tuple[str, Callable[[], Any]]] = [
-    ("logger", logging.getLogger),
-    ("logger", lambda: logging.LoggerAdapter(logging.getLogger(), {})),
-    ("create_connection", lambda: lambda *args, **kwargs: None),
-]
-
-
-@pytest.mark.parametrize(("name", "make"), LATER)
-def test_later_argument(name: str, make: Callable[[], Any]) -> None:
-    with pytest.raises(NotImplementedError, match=f"the {name} argument is not supported yet; "):
-        connect("wss://localhost/", **{name: make()})
-
-
 FACTORY = ClientPerMessageDeflateFactory()
 
 # Argument, value, what the binding gets.
@@ -288,6 +274,10 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("max_queue", (None, 2), {"max_queue_high": 8, "max_queue_low": 2}),
     ("max_queue", (None, 0), {"max_queue_high": 1, "max_queue_low": 0}),
     ("logger", None, {}),
+    ("logger", logging.getLogger("app"), {}),
+    ("logger", logging.LoggerAdapter(logging.getLogger("app"), {}), {}),
+    ("create_connection", ClientConnection, {}),
+    ("create_connection", lambda *args, **kwargs: None, {}),
     ("legacy", True, {}),
     ("legacy", False, {}),
     ("legacy", None, {}),

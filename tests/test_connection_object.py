@@ -11,7 +11,7 @@ import pytest
 
 from openline.datastructures import Headers
 from openline.http11 import Request, Response
-from openline.protocol import State
+from openline.protocol import Protocol, Side, State
 from openline.sync.client import ClientConnection
 from openline.testing import EchoServer
 
@@ -23,7 +23,6 @@ class StandIn:
     handshake_response = (101, "Switching Protocols", [("Upgrade", "websocket")], b"")
     remote_address = ("127.0.0.1", 9)
     state_number = 1
-    closed = False
 
     # From the class under test: these need nothing but the above.
     id: Any = ClientConnection.id
@@ -36,6 +35,7 @@ class StandIn:
     __repr__: Any = ClientConnection.__repr__
 
     def __init__(self, error: BaseException | None = None) -> None:
+        self.protocol = Protocol(Side.CLIENT)
         self.calls: list[Any] = []
         self.error = error
 
@@ -90,7 +90,17 @@ def test_state_and_repr(state: State) -> None:
 
 
 def test_logger() -> None:
-    assert StandIn().logger is logging.getLogger("openline.client")
+    connection = StandIn()
+    assert connection.logger.logger is logging.getLogger("openline.client")
+    assert connection.logger.extra["websocket"].remote_address == ("127.0.0.1", 9)
+    assert connection.logger is connection.logger
+
+
+def test_attributes_can_be_assigned() -> None:
+    connection = StandIn()
+    connection.id = 7
+    connection.request = None
+    assert (connection.id, connection.request) == (7, None)
 
 
 class TestContext:
@@ -138,7 +148,7 @@ class TestForgotten:
 
     def test_closed_is_quiet(self, recwarn: pytest.WarningsRecorder) -> None:
         connection = StandIn()
-        connection.closed = True
+        connection.state_number = State.CLOSED
         ClientConnection.__del__(connection)  # type: ignore[arg-type]
         assert connection.calls == []
         assert len(recwarn) == 0

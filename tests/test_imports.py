@@ -16,6 +16,7 @@ from openline import exceptions
 
 NAMES = {
     "openline": [*exceptions.__all__, "connect", "Headers", "CloseCode", "Opcode", "State", "TimeoutError"],
+    "openline.client": ["ClientProtocol", "backoff", "process_exception"],
     "openline.datastructures": ["Headers", "HeadersLike", "MultipleValuesError", "SupportsKeysAndGetItem"],
     "openline.exceptions": exceptions.__all__,
     "openline.extensions": [],
@@ -32,9 +33,10 @@ NAMES = {
     ],
     "openline.headers": [],
     "openline.http11": ["Request", "Response", "SERVER", "USER_AGENT"],
-    "openline.protocol": ["Side", "State", "SERVER", "CLIENT", "CONNECTING", "OPEN", "CLOSING", "CLOSED"],
+    "openline.protocol": ["Protocol", "Side", "State", "SERVER", "CLIENT", "CONNECTING", "OPEN", "CLOSING", "CLOSED"],
     "openline.sync": ["connect", "unix_connect", "ClientConnection"],
     "openline.sync.client": ["connect", "unix_connect", "ClientConnection"],
+    "openline.sync.connection": ["Connection"],
     "openline.testing": ["EchoServer"],
     "openline.typing": [
         "Data",

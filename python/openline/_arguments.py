@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from .datastructures import Headers, HeadersLike, check_header, is_token
 from .exceptions import InvalidURI
@@ -34,7 +34,6 @@ __all__ = [
     "string",
     "subprotocol_list",
     "unix_uri_path",
-    "unsupported",
 ]
 
 
@@ -248,11 +247,6 @@ def count_from_environment(name: str, default: int) -> int:
     if number < 0:
         raise ValueError(f"the environment variable {name} must be a number that is 0 or more, not {text!r}")
     return number
-
-
-def unsupported(name: str, instead: str) -> NoReturn:
-    """Refuse an argument that a later release will take."""
-    raise NotImplementedError(f"the {name} argument is not supported yet; {instead}")
 
 
 def listed(name: str, value: Iterable[Any] | None, of: str, check: Callable[[Any], bool]) -> list[Any]:

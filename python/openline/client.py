@@ -1,13 +1,87 @@
-"""What decides on connecting again: which errors may pass, and how long to wait."""
+"""The protocol object of a client, and what decides on connecting again."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from . import _arguments as arguments
 from .exceptions import InvalidMessage, InvalidProxyStatus, InvalidStatus
+from .protocol import CLIENT, CONNECTING, Protocol, State
+from .uri import WebSocketURI, parse_uri
 
-__all__ = ["backoff", "process_exception"]
+if TYPE_CHECKING:
+    from .extensions.base import ClientExtensionFactory
+    from .typing import LoggerLike
+
+__all__ = ["ClientProtocol", "backoff", "process_exception"]
+
+
+class ClientProtocol(Protocol):
+    """Settings of a client's connection, and a live view of it: `connection.protocol`.
+
+    Programs make one themselves for a handshake over a socket of their own:
+
+        connection = ClientConnection(sock, ClientProtocol("ws://localhost/chat"))
+        connection.handshake()
+
+    Args:
+        uri: the URI for the request, `ws://` or `wss://`, as a text or as `parse_uri` gives it.
+        origin: the `Origin` header. Default: None, no such header.
+        extensions: factories of extensions to offer, best first. Default: None; compression too is
+            offered only by `ClientPerMessageDeflateFactory` here.
+        subprotocols: the subprotocols to offer, best first. Default: None.
+        state: the state to begin with. Default: `CONNECTING`.
+        max_size: as for `connect`. Default: 2**20.
+        logger: the logger. Default: None, `logging.getLogger("openline.client")`.
+
+    Attributes:
+        uri: the URI, taken apart.
+        available_extensions: `extensions`.
+        available_subprotocols: `subprotocols`.
+
+    Raises:
+        InvalidURI: `uri` is not a WebSocket URI.
+        TypeError, ValueError: an argument cannot be used.
+
+    >>> protocol = ClientProtocol("ws://localhost:8765/chat")
+    >>> protocol.uri.port, protocol.state.name, protocol.subprotocol
+    (8765, 'CONNECTING', None)
+    """
+
+    def __init__(
+        self,
+        uri: WebSocketURI | str,
+        *,
+        origin: str | None = None,
+        extensions: Sequence[ClientExtensionFactory] | None = None,
+        subprotocols: Sequence[str] | None = None,
+        state: State = CONNECTING,
+        max_size: int | None | tuple[int | None, int | None] = 2**20,
+        logger: LoggerLike | None = None,
+    ) -> None:
+        super().__init__(CLIENT, state=state, max_size=max_size, logger=logger)
+        self.uri = parse_uri(uri) if isinstance(uri, str) else uri
+        self.origin = arguments.header_value("origin", "Origin", origin)
+        self.available_extensions = extensions
+        self.available_subprotocols = subprotocols
+
+    @classmethod
+    def _of(cls, protocol: Any) -> ClientProtocol:
+        """Return a protocol object of openline's for one that may be of `websockets`."""
+        if isinstance(protocol, ClientProtocol):
+            return protocol
+        made = cls(
+            WebSocketURI(*(getattr(protocol.uri, name) for name in WebSocketURI.__match_args__)),
+            origin=protocol.origin,
+            extensions=protocol.available_extensions,
+            subprotocols=protocol.available_subprotocols,
+            max_size=(protocol.max_message_size, protocol.max_fragment_size),
+            logger=protocol.logger,
+        )
+        made.id = protocol.id
+        return made
 
 
 def process_exception(exc: Exception) -> Exception | None:

@@ -10,34 +10,16 @@ use openline::Connection;
 use openline::proxy::ProxyUri;
 use openline::transport::Stream;
 use openline_proto::Uri;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert::duplicate;
 use crate::error;
 use crate::extension::Negotiation;
+use crate::handle::{Handle, Opened};
 use crate::signals;
 use crate::ssl;
 use crate::timeout::limit;
-
-/// An open connection on its way into a `Connection`, which takes it.
-#[pyclass(frozen, module = "openline._openline")]
-pub(crate) struct Handle(Mutex<Option<Opened>>);
-
-/// A connection, and how large a message may be for its memory to be allocated when only its header
-/// has come.
-pub(crate) struct Opened {
-    pub(crate) connection: Connection,
-    pub(crate) large_limit: usize,
-}
-
-impl Handle {
-    pub(crate) fn take(&self) -> PyResult<Opened> {
-        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.take().ok_or_else(|| PyValueError::new_err("this handle has been used already"))
-    }
-}
 
 /// Takes a WebSocket URI apart: whether it is secure, host, port, path, query, user name, password.
 ///
@@ -262,7 +244,7 @@ impl Client {
             raised.unwrap_or_else(|| error::to_python(py, error))
         })?;
         let opened = Opened { connection, large_limit: self.large_limit };
-        Ok(Handle(Mutex::new(Some(opened))))
+        Ok(Handle::new(opened))
     }
 }
 

@@ -3,44 +3,83 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use openline::http::Request;
-use openline::{Address, Connection as Line, Deadline, Error, State, Timings};
+use openline::{Address, Connection as Line, Deadline, Error, Timings};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyBytes, PyList};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyTuple, PyType};
 
-use crate::connect::{Handle, Opened};
 use crate::convert::{Buffer, Data};
 use crate::error;
-use crate::extension;
 use crate::fragments::FragmentIterator;
+use crate::handle::{self, Handle, Opened};
 use crate::receive::{self, Decode};
 use crate::send::{self, FragmentsTurn};
 use crate::timeout::{deadline, limit};
 use crate::wait::{once, resume};
 
-/// An open WebSocket connection: the base of `ClientConnection`.
+/// A WebSocket connection: the base of `ClientConnection`.
+///
+/// It is made without a line, takes the one that `_adopt` is given, and until then its methods raise
+/// `InvalidState`.
 ///
 /// All methods may be called from any thread. All that wait let other threads run, and Ctrl-C
 /// interrupts them at once. Time-outs are in seconds: None waits for ever, 0 or less does only what
 /// can be done at once.
 #[pyclass(frozen, subclass, module = "openline._openline")]
 pub(crate) struct Connection {
+    adopted: OnceLock<Adopted>,
+    turn: FragmentsTurn,
+    /// Whether iteration calls `recv` of Python, which is overridden then.
+    is_recv_overridden: AtomicBool,
+}
+
+struct Adopted {
     line: Line,
     large_limit: usize,
-    turn: FragmentsTurn,
     /// The user's socket, whose descriptor is another one than ours: closed with the connection.
     sock: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Connection {
+    /// Any arguments are for `__init__`, which subclasses write as they like.
     #[new]
+    #[classmethod]
+    #[pyo3(signature = (*args, **kwargs))]
+    fn new(
+        cls: &Bound<'_, PyType>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Connection> {
+        let _ = (args, kwargs);
+        let own = cls.py().get_type::<Connection>().getattr(intern!(cls.py(), "recv"))?;
+        let is_overridden = !cls.getattr(intern!(cls.py(), "recv"))?.is(&own);
+        Ok(Connection {
+            adopted: OnceLock::new(),
+            turn: FragmentsTurn::default(),
+            is_recv_overridden: AtomicBool::new(is_overridden),
+        })
+    }
+
+    /// Take an opened connection, and the socket to close with it.
+    ///
+    /// Raises:
+    ///     InvalidState: this object has a connection, or the handle's has another object.
     #[pyo3(signature = (handle, sock=None))]
-    fn new(handle: &Handle, sock: Option<Py<PyAny>>) -> PyResult<Connection> {
-        let Opened { connection: line, large_limit } = handle.take()?;
-        Ok(Connection { line, large_limit, turn: FragmentsTurn::default(), sock })
+    fn _adopt(&self, py: Python<'_>, handle: &Handle, sock: Option<Py<PyAny>>) -> PyResult<()> {
+        if self.adopted.get().is_some() {
+            return Err(error::invalid_state(py, "this connection is open already"));
+        }
+        let Opened { connection: line, large_limit } = handle.adopt(py)?;
+        // Two threads that race here had two handles; the later one ends with the error.
+        self.adopted
+            .set(Adopted { line, large_limit, sock })
+            .map_err(|_| error::invalid_state(py, "this connection is open already"))
     }
 
     // Sending.
@@ -79,7 +118,8 @@ impl Connection {
         text: Option<bool>,
         compress: Option<bool>,
     ) -> PyResult<()> {
-        send::send(&self.line, &self.turn, message, deadline(timeout)?, text, compress)
+        let line = self.line(message.py())?;
+        send::send(line, &self.turn, message, deadline(timeout)?, text, compress)
     }
 
     /// Send messages in order, in as few system calls as possible.
@@ -105,7 +145,8 @@ impl Connection {
         timeout: Option<&Bound<'_, PyAny>>,
         compress: Option<bool>,
     ) -> PyResult<()> {
-        send::send_many(&self.line, &self.turn, messages, deadline(timeout)?, compress)
+        let line = self.line(messages.py())?;
+        send::send_many(line, &self.turn, messages, deadline(timeout)?, compress)
     }
 
     // Receiving.
@@ -133,7 +174,8 @@ impl Connection {
         timeout: Option<&Bound<'_, PyAny>>,
         decode: Option<bool>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        receive::recv(py, &self.line, self.large_limit, deadline(timeout)?, decode.into())
+        let Adopted { line, large_limit, .. } = self.adopted(py)?;
+        receive::recv(py, line, *large_limit, deadline(timeout)?, decode.into())
     }
 
     /// Receive the next message fragment by fragment.
@@ -154,7 +196,7 @@ impl Connection {
     ///         What the iterator raises is as in `recv`.
     #[pyo3(signature = (decode=None))]
     fn recv_streaming(&self, py: Python<'_>, decode: Option<bool>) -> PyResult<FragmentIterator> {
-        FragmentIterator::new(py, &self.line, Decode::from(decode))
+        FragmentIterator::new(py, self.line(py)?, Decode::from(decode))
     }
 
     /// Receive the next message into a buffer.
@@ -176,8 +218,9 @@ impl Connection {
         buffer: &Bound<'_, PyAny>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<usize> {
+        let line = self.line(buffer.py())?;
         let deadline = deadline(timeout)?;
-        receive::recv_into(buffer.py(), &self.line, &Buffer::writable(buffer)?, deadline)
+        receive::recv_into(buffer.py(), line, &Buffer::writable(buffer)?, deadline)
     }
 
     /// Receive all messages that are there, waiting for the first.
@@ -199,20 +242,33 @@ impl Connection {
         max: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
+        let Adopted { line, large_limit, .. } = self.adopted(py)?;
         let deadline = deadline(timeout)?;
         let max = max.map_or(Ok(usize::MAX), count)?;
-        receive::recv_many(py, &self.line, self.large_limit, max, deadline)
+        receive::recv_many(py, line, *large_limit, max, deadline)
     }
 
     /// Give the connection itself: it is an iterator over the messages that come.
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
+    fn __iter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        // `recv` may have been replaced on the class or the object since it was made.
+        let bound = slf.getattr(intern!(slf.py(), "recv"))?;
+        let own = slf.py().get_type::<Connection>().getattr(intern!(slf.py(), "recv"))?;
+        let own = own.call_method1(intern!(slf.py(), "__get__"), (&slf,))?;
+        slf.get().is_recv_overridden.store(!bound.eq(own)?, Ordering::Relaxed);
+        Ok(slf)
     }
 
-    /// Receive the next message; whatever closes the connection ends the iteration.
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let never = Deadline::NEVER;
-        match receive::recv(py, &self.line, self.large_limit, never, Decode::ByKind) {
+    /// Receive the next message, by `recv` if a subclass has another one; whatever closes the connection
+    /// ends the iteration.
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        let outcome = if this.is_recv_overridden.load(Ordering::Relaxed) {
+            slf.call_method0(intern!(py, "recv"))
+        } else {
+            let Adopted { line, large_limit, .. } = this.adopted(py)?;
+            receive::recv(py, line, *large_limit, Deadline::NEVER, Decode::ByKind)
+        };
+        match outcome {
             Err(error) if error::is_connection_closed(py, &error)? => Ok(None),
             outcome => outcome.map(Some),
         }
@@ -246,15 +302,16 @@ impl Connection {
         data: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<f64> {
+        let line = self.line(py)?;
         let deadline = deadline(timeout)?;
         let data = data.map(|data| Data::of("data", data)).transpose()?;
         let payload = data.as_ref().map(Data::payload).transpose()?;
         let payload = payload.filter(|payload| !payload.is_empty());
-        let id = resume(py, &self.line, || self.line.start_ping(payload))?;
+        let id = resume(py, line, || line.start_ping(payload))?;
         loop {
-            match once(py, &self.line, || self.line.await_pong(id, deadline))? {
+            match once(py, line, || line.await_pong(id, deadline))? {
                 Err(Error::Interrupted { .. }) => {
-                    crate::signals::check(py).inspect_err(|_| self.line.forget_ping(id))?;
+                    crate::signals::check(py).inspect_err(|_| line.forget_ping(id))?;
                 }
                 Err(error) => return Err(error::to_python(py, error)),
                 Ok(round_trip) => return Ok(round_trip.as_secs_f64()),
@@ -272,9 +329,10 @@ impl Connection {
     ///     ProtocolError: `data` has more than 125 bytes. Nothing is sent.
     #[pyo3(signature = (data=None), text_signature = "($self, data=b'')")]
     fn pong(&self, py: Python<'_>, data: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let line = self.line(py)?;
         let data = data.map(|data| Data::of("data", data)).transpose()?;
         let payload = data.as_ref().map(Data::payload).transpose()?.unwrap_or(b"");
-        resume(py, &self.line, || self.line.pong(payload))
+        resume(py, line, || line.pong(payload))
     }
 
     /// Close the connection: the closing handshake (RFC 6455 §7), within `close_timeout`.
@@ -291,9 +349,10 @@ impl Connection {
     ///     ConnectionClosedError: in a forked child, which cannot close its parent's connection.
     #[pyo3(signature = (code=None, reason=""), text_signature = "($self, code=1000, reason='')")]
     fn close(&self, py: Python<'_>, code: Option<&Bound<'_, PyAny>>, reason: &str) -> PyResult<()> {
+        let Adopted { line, sock, .. } = self.adopted(py)?;
         let code = code.map_or(Ok(1000), |code| close_code(code))?;
-        resume(py, &self.line, || self.line.close(code, reason))?;
-        self.close_sock(py)
+        resume(py, line, || line.close(code, reason))?;
+        close_sock(py, sock.as_ref())
     }
 
     /// Wait until the connection is closed, by whomever.
@@ -309,22 +368,24 @@ impl Connection {
     #[pyo3(signature = (timeout=None))]
     fn wait_closed(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let deadline = deadline(timeout)?;
-        resume(py, &self.line, || self.line.wait_closed(deadline))
+        let line = self.line(py)?;
+        resume(py, line, || line.wait_closed(deadline))
     }
 
     /// End the connection at once, with code 1001 and without waiting for the peer.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
-        py.detach(|| self.line.abandon());
-        self.close_sock(py)
+        py.detach(|| line.abandon());
+        close_sock(py, sock.as_ref())
     }
 
     /// Return the socket's descriptor, to look at and not to read from or write to.
     ///
     /// Returns:
     ///     The descriptor; -1 once the connection is closed, as sockets do.
-    fn fileno(&self) -> i32 {
-        self.line.raw_fd().unwrap_or(-1)
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        Ok(self.line(py)?.raw_fd().unwrap_or(-1))
     }
 
     // What is known of it.
@@ -332,47 +393,39 @@ impl Connection {
     /// Whether the connection has ended, by either side and for any cause.
     #[getter]
     fn closed(&self) -> bool {
-        self.line.is_closed()
-    }
-
-    /// The extensions that were agreed on, as a list in the order of the server's answer, made anew.
-    #[getter]
-    fn agreed_extensions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let extensions =
-            self.line.extensions().iter().map(|agreed| extension::to_python(py, agreed));
-        PyList::new(py, extensions.collect::<PyResult<Vec<_>>>()?)
+        self.adopted.get().is_some_and(|adopted| adopted.line.is_closed())
     }
 
     /// The subprotocol that was agreed on; None if there is none.
     #[getter]
     fn subprotocol(&self) -> Option<&str> {
-        self.line.subprotocol()
+        self.adopted.get()?.line.subprotocol()
     }
 
     /// Our address, as `socket.getsockname` gives it. Still known when the connection is closed.
     #[getter]
     fn local_address<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        address(py, self.line.local_address())
+        address(py, self.line(py)?.local_address())
     }
 
     /// The peer's address, as `socket.getpeername` gives it. Still known when the connection is closed.
     #[getter]
     fn remote_address<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        address(py, self.line.remote_address())
+        address(py, self.line(py)?.remote_address())
     }
 
     /// The code that the peer closed with: 1005 if it gave none, 1006 if the connection ended without
     /// a close frame of the peer's. None before the end.
     #[getter]
     fn close_code(&self) -> Option<u16> {
-        let closed = self.line.how_closed()?;
+        let closed = self.adopted.get()?.line.how_closed()?;
         Some(closed.received().map_or(1006, |close| close.code().into()))
     }
 
     /// The reason that the peer closed with; empty if it gave none. None before the end.
     #[getter]
     fn close_reason(&self) -> Option<String> {
-        let closed = self.line.how_closed()?;
+        let closed = self.adopted.get()?.line.how_closed()?;
         Some(closed.received().map_or("", |close| close.reason()).to_owned())
     }
 
@@ -380,60 +433,51 @@ impl Connection {
     /// pings count too.
     #[getter]
     fn latency(&self) -> f64 {
-        self.line.latency().as_secs_f64()
+        self.adopted.get().map_or(0.0, |adopted| adopted.line.latency().as_secs_f64())
     }
 
     /// The seconds that closing may take, after which the line is cut; None is no limit. Setting it
     /// has no effect on a close that has begun.
     #[getter]
-    fn close_timeout(&self) -> Option<f64> {
-        self.line.close_timeout().map(|timeout| timeout.as_secs_f64())
+    fn close_timeout(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.line(py)?.close_timeout().map(|timeout| timeout.as_secs_f64()))
     }
 
     #[setter]
     fn set_close_timeout(&self, py: Python<'_>, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let line = self.line(py)?;
         // The same check, with the same text, as for the argument of `connect`.
         let options = [("none", "waiting for ever")].into_py_dict(py)?;
         let arguments = ("close_timeout", seconds);
         let check = py.import("openline._arguments")?.getattr("seconds")?;
         let seconds: Option<f64> = check.call(arguments, Some(&options))?.extract()?;
-        self.line.set_close_timeout(limit(seconds));
+        line.set_close_timeout(limit(seconds));
         Ok(())
     }
 
-    /// The state as the number of `openline.State`: 1 open, 2 closing, 3 closed.
+    /// The state as the number of `openline.State`: 0 not open yet, 1 open, 2 closing, 3 closed.
     #[getter]
     fn state_number(&self) -> u8 {
-        match self.line.state() {
-            State::Open => 1,
-            State::Closing => 2,
-            State::Closed => 3,
-        }
+        self.adopted.get().map_or(0, |adopted| handle::state_number(&adopted.line))
     }
 
     /// The request of the opening handshake: path, and headers as pairs.
     #[getter]
-    fn handshake_request(&self) -> (&str, Vec<(&str, &str)>) {
-        request_parts(self.line.request())
+    fn handshake_request(&self, py: Python<'_>) -> PyResult<(&str, Vec<(&str, &str)>)> {
+        Ok(request_parts(self.line(py)?.request()))
     }
 
     /// The seconds that each step of opening took: dns, tcp, proxy, tls, http.
     #[getter]
-    fn opening_times(&self) -> [Option<f64>; 5] {
-        let Timings { dns, tcp, proxy, tls, http, .. } = self.line.timings();
-        [dns, tcp, proxy, tls, http].map(|step| step.map(|time| time.as_secs_f64()))
+    fn opening_times(&self, py: Python<'_>) -> PyResult<[Option<f64>; 5]> {
+        let Timings { dns, tcp, proxy, tls, http, .. } = self.line(py)?.timings();
+        Ok([dns, tcp, proxy, tls, http].map(|step| step.map(|time| time.as_secs_f64())))
     }
 
     /// The response of the opening handshake: status, reason phrase, headers as pairs, and body.
     #[getter]
-    fn handshake_response<'py>(
-        &'py self,
-        py: Python<'py>,
-    ) -> (u16, &'py str, Vec<(&'py str, &'py str)>, Bound<'py, PyBytes>) {
-        let response = self.line.response();
-        let headers = error::header_pairs(&response.headers);
-        let body = PyBytes::new(py, &response.body);
-        (response.status_code, &response.reason_phrase, headers, body)
+    fn handshake_response<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        error::response_parts(py, self.line(py)?.response()).into_pyobject(py)
     }
 }
 
@@ -443,14 +487,20 @@ pub(crate) fn request_parts(request: &Request) -> (&str, Vec<(&str, &str)>) {
 }
 
 impl Connection {
-    /// Closes the socket that the user gave, as a socket of our own is closed.
-    fn close_sock(&self, py: Python<'_>) -> PyResult<()> {
-        match &self.sock {
-            Some(sock) if sock.bind(py).hasattr("close")? => {
-                sock.call_method0(py, "close").map(drop)
-            }
-            _ => Ok(()),
-        }
+    fn adopted(&self, py: Python<'_>) -> PyResult<&Adopted> {
+        self.adopted.get().ok_or_else(|| error::invalid_state(py, NOT_OPEN))
+    }
+
+    fn line(&self, py: Python<'_>) -> PyResult<&Line> {
+        Ok(&self.adopted(py)?.line)
+    }
+}
+
+/// Closes the socket that the user gave, as a socket of our own is closed.
+fn close_sock(py: Python<'_>, sock: Option<&Py<PyAny>>) -> PyResult<()> {
+    match sock {
+        Some(sock) if sock.bind(py).hasattr("close")? => sock.call_method0(py, "close").map(drop),
+        _ => Ok(()),
     }
 }
 
@@ -509,3 +559,6 @@ fn count(max: &Bound<'_, PyAny>) -> PyResult<usize> {
         Err(error) => Err(error),
     }
 }
+
+const NOT_OPEN: &str = "this connection is not open; call its handshake(), and super().__init__(…) before in \
+    an __init__ of your own";

@@ -41,6 +41,11 @@ pub(crate) fn protocol_error(py: Python<'_>, text: String) -> PyErr {
     make(py, "ProtocolError", (text,)).unwrap_or_else(|error| error)
 }
 
+/// An `InvalidState`.
+pub(crate) fn invalid_state(py: Python<'_>, text: &str) -> PyErr {
+    make(py, "InvalidState", (text,)).unwrap_or_else(|error| error)
+}
+
 /// A `ConcurrencyError`.
 pub(crate) fn concurrency_error(py: Python<'_>, text: &str) -> PyErr {
     make(py, "ConcurrencyError", (text,)).unwrap_or_else(|error| error)
@@ -155,7 +160,8 @@ fn translate(py: Python<'_>, error: Error) -> PyResult<PyErr> {
     })
 }
 
-fn connection_closed(py: Python<'_>, closed: &Closed) -> PyResult<PyErr> {
+/// The exception that tells how a connection ended.
+pub(crate) fn connection_closed(py: Python<'_>, closed: &Closed) -> PyResult<PyErr> {
     let name = if closed.is_ok() { "ConnectionClosedOK" } else { "ConnectionClosedError" };
     let received = close_frame(py, closed.received())?;
     let sent = close_frame(py, closed.sent())?;
@@ -259,7 +265,9 @@ fn handshake_failed(py: Python<'_>, error: &HandshakeError) -> PyResult<PyErr> {
             make(py, "InvalidParameterValue", (name, value))
         }
         HandshakeError::InvalidProtocol(version) => make(py, "InvalidProtocol", (version,)),
-        HandshakeError::InvalidStatus(response) => make(py, "_invalid_status", parts(py, response)),
+        HandshakeError::InvalidStatus(response) => {
+            make(py, "_invalid_status", response_parts(py, response))
+        }
         HandshakeError::InvalidUpgrade { name, value } => make(py, "InvalidUpgrade", (name, value)),
         HandshakeError::NegotiationError(_) => make(py, "NegotiationError", (text,)),
         HandshakeError::RequestLineTooLong { .. } => make(py, "RequestLineTooLong", (text,)),
@@ -294,20 +302,24 @@ fn proxy_failed(py: Python<'_>, error: &ProxyError) -> PyResult<PyErr> {
             invalid_message(py, "InvalidProxyMessage", &text, fault)
         }
         ProxyError::InvalidStatus(response) => {
-            make(py, "_invalid_proxy_status", parts(py, response))
+            make(py, "_invalid_proxy_status", response_parts(py, response))
         }
         _ => make(py, "ProxyError", (text,)),
     }
 }
 
 /// What the Python layer makes a `Response` of.
-fn parts<'a, 'py>(py: Python<'py>, response: &'a Response) -> ResponseParts<'a, 'py> {
+pub(crate) fn response_parts<'a, 'py>(
+    py: Python<'py>,
+    response: &'a Response,
+) -> ResponseParts<'a, 'py> {
     let headers = header_pairs(&response.headers);
     let body = PyBytes::new(py, &response.body);
     (response.status_code, &response.reason_phrase, headers, body)
 }
 
-type ResponseParts<'a, 'py> = (u16, &'a str, Vec<(&'a str, &'a str)>, Bound<'py, PyBytes>);
+pub(crate) type ResponseParts<'a, 'py> =
+    (u16, &'a str, Vec<(&'a str, &'a str)>, Bound<'py, PyBytes>);
 
 /// Calls a class or function of `openline.exceptions`.
 fn make<'py>(

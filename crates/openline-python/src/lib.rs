@@ -15,6 +15,7 @@ mod fields;
 mod fragments;
 mod frames;
 mod gate;
+mod handle;
 mod receive;
 mod send;
 mod signals;
@@ -33,7 +34,7 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fields::register(module)?;
     frames::register(module)?;
     module.add_class::<connect::Client>()?;
-    module.add_class::<connect::Handle>()?;
+    module.add_class::<handle::Handle>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<echo_server::EchoServer>()?;
     module.add_class::<deflate::Deflate>()?;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _arguments as arguments
 from .. import _openline
+from ..client import ClientProtocol
 from ..exceptions import ConnectError
 from ..http11 import USER_AGENT
 from ..uri import parse_uri
@@ -119,11 +120,6 @@ class Opener:
         if isinstance(proxy, str) and (path is not None or sock is not None):
             raise ValueError("proxy is for connections over TCP that are made here; leave it out")
 
-        if logger is not None:
-            arguments.unsupported("logger", "leave it out")
-        if create_connection is not None:
-            arguments.unsupported("create_connection", "connect makes a ClientConnection")
-
         choose = None
         if proxy is not None and path is None and sock is None:
             from ..proxy import chooser
@@ -132,6 +128,21 @@ class Opener:
         self.path = path
         self.uri = uri
         self.sock = sock
+        self.logger = logger
+        self.create_connection = create_connection
+        self.protocol_options = {
+            "origin": origin,
+            "extensions": factories or None,
+            "subprotocols": subprotocols,
+            "max_size": max_size,
+            "logger": logger,
+        }
+        self.connection_options = {
+            "ping_interval": interval,
+            "ping_timeout": pong_seconds,
+            "close_timeout": close_seconds,
+            "max_queue": max_queue,
+        }
         self.client = _openline.Client(
             tls=ssl,
             server_hostname=server_hostname,
@@ -160,19 +171,24 @@ class Opener:
 
     def open(self) -> ClientConnection:
         """Open a connection. After a failure, nothing is left open, `sock` neither."""
-        from .client import ClientConnection
+        handle = None
+        try:
+            handle = self._open_line()
+            return self._create_connection(handle)
+        except BaseException:
+            if handle is not None:
+                handle.abandon()
+            if hasattr(self.sock, "close"):
+                self.sock.close()
+            raise
 
+    def _open_line(self) -> _openline.Handle:
         if self.sock is not None:
-            try:
-                return ClientConnection(self._open_over(self.sock), self.sock)
-            except BaseException:
-                if hasattr(self.sock, "close"):
-                    self.sock.close()
-                raise
+            return self._open_over(self.sock)
         try:
             if self.path is None:
-                return ClientConnection(self.client.connect(self.uri))
-            return ClientConnection(self.client.connect_unix(self.path, self.uri))
+                return self.client.connect(self.uri)
+            return self.client.connect_unix(self.path, self.uri)
         except ConnectError as error:
             if self.path is not None and error.filename is None:
                 error.filename = self.path
@@ -188,6 +204,14 @@ class Opener:
         # The connection has a descriptor of its own for the same socket.
         with bridge(sock) as ours:
             return self.client.connect_over(ours, self.uri)
+
+    def _create_connection(self, handle: _openline.Handle) -> ClientConnection:
+        from .client import ClientConnection
+
+        protocol = ClientProtocol(self.uri, **self.protocol_options)
+        protocol._handle = handle
+        create = ClientConnection if self.create_connection is None else self.create_connection
+        return create(self.sock, protocol, **self.connection_options)
 
 
 def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes | None, str]:

@@ -6,25 +6,21 @@ arguments, and the attributes that are Python objects.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from .. import _openline
-from ..client import backoff, process_exception
+from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
-from ..frames import CloseCode
-from ..http11 import USER_AGENT, Request, Response
-from ..protocol import State
+from ..http11 import USER_AGENT
 from ._opener import Opener, unix_target
+from .connection import Connection
 
 if TYPE_CHECKING:
     import socket
     import ssl as ssl_module
-    import uuid
     from types import TracebackType
 
-    from ..extensions.base import ClientExtensionFactory, Extension
+    from ..extensions.base import ClientExtensionFactory
     from ..typing import LoggerLike, PathLike
 
 __all__ = ["connect", "unix_connect", "reconnect", "unix_reconnect", "ClientConnection", "Timings"]
@@ -77,8 +73,6 @@ def connect(
     says): never from `wss` to `ws`, and to another origin without `Authorization`, `Cookie` and
     `Proxy-Authorization`.
 
-    In this release `logger` and `create_connection` are refused with `NotImplementedError`.
-
     Args:
         uri: `ws://host[:port]/path` or `wss://…`. Path and query are sent byte for byte; a user name and a
             password become an `Authorization` header.
@@ -120,7 +114,9 @@ def connect(
             dropped. Default: 16. None sets no limit. A pair is the high mark, and the low one at which
             reading goes on (default: a quarter of the high one).
         logger: the logger. Default: None, `logging.getLogger("openline.client")`.
-        create_connection: what makes the connection, such as a subclass of `ClientConnection`. Default: None.
+        create_connection: a subclass of `ClientConnection`, or any callable that takes what that takes. What
+            it returns is returned. It is called when the handshake is over; after an exception in it nothing is
+            left open. Default: None, `ClientConnection`.
         **kwargs: as `socket.create_connection` takes them: `timeout`, seconds for TCP alone; `source_address`,
             a pair (host, port) to bind to; `all_errors`, True for an `ExceptionGroup` of what is wrong with
             each address; `address`, a pair (host, port) to connect to in place of the URI's. `legacy` is accepted
@@ -132,7 +128,6 @@ def connect(
     Raises:
         TypeError: an argument has the wrong type or an unknown name. Nothing has been opened.
         ValueError: an argument has a value that cannot be used. Nothing has been opened.
-        NotImplementedError: an argument is not supported in this release. Nothing has been opened.
         InvalidURI: `uri` is not a WebSocket URI.
         InvalidProxy: the URL of the proxy cannot be used.
         ConnectError: there is no connection to the host. It is also the `OSError` that fits, such as
@@ -316,7 +311,8 @@ class reconnect:
                 delay = next(delays, None)
                 if delay is None:
                     raise
-                logging.getLogger("openline.client").info(
+                logger = self._opener.logger or logging.getLogger("openline.client")
+                logger.info(
                     "connect failed; reconnecting in %.1f seconds: %s: %s", delay, type(error).__name__, error
                 )
             time.sleep(delay)
@@ -368,7 +364,7 @@ class Timings(NamedTuple):
     """The opening handshake: request and response."""
 
 
-class ClientConnection(_openline.Connection):
+class ClientConnection(Connection):
     """An open WebSocket connection, as `connect` returns it.
 
     All methods may be called from any thread: one can wait in `recv` while others `send`, `ping` or `close`.
@@ -381,87 +377,16 @@ class ClientConnection(_openline.Connection):
 
     As a context manager it calls `close()` at the end, with code 1011 after an exception. As an iterator it
     gives messages until the connection is closed, for whatever reason; `close_code` then tells which.
+
+    Args:
+        sock: the socket.
+        protocol: the protocol object. If `connect` has made it, the handshake is over.
+        ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults.
     """
 
-    # Made on first use and kept in the instance's `__dict__`. `setdefault` lets threads that race agree on
-    # one object.
-
-    @property
-    def id(self) -> uuid.UUID:
-        """A unique identifier, the same for the connection's whole life. Useful in logs."""
-        if "_id" not in self.__dict__:
-            import uuid
-
-            self.__dict__.setdefault("_id", uuid.uuid4())
-        made: uuid.UUID = self.__dict__["_id"]
-        return made
-
-    @property
-    def logger(self) -> LoggerLike:
-        """The connection's logger: `logging.getLogger("openline.client")`."""
-        import logging
-
-        return logging.getLogger("openline.client")
-
-    @property
-    def request(self) -> Request:
-        """The request of the opening handshake, with `path` and `headers`."""
-        if "_request" not in self.__dict__:
-            self.__dict__.setdefault("_request", Request._received(*self.handshake_request))
-        made: Request = self.__dict__["_request"]
-        return made
-
-    @property
-    def response(self) -> Response:
-        """The response of the opening handshake, with `status_code`, `reason_phrase` and `headers`."""
-        if "_response" not in self.__dict__:
-            self.__dict__.setdefault("_response", Response._received(*self.handshake_response))
-        made: Response = self.__dict__["_response"]
-        return made
-
-    @property
-    def extensions(self) -> list[Extension]:
-        """The extensions that were agreed on, such as `PerMessageDeflate`, in the order of the server's answer."""
-        if "_extensions" not in self.__dict__:
-            self.__dict__.setdefault("_extensions", self.agreed_extensions)
-        made: list[Extension] = self.__dict__["_extensions"]
-        return made
+    protocol: ClientProtocol
 
     @property
     def timings(self) -> Timings:
         """How long each step of opening the connection took."""
         return Timings._make(self.opening_times)
-
-    @property
-    def state(self) -> State:
-        """Where the connection is in its life. To learn of its end, rather handle `ConnectionClosed`."""
-        return State(self.state_number)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-            return
-        try:
-            self.close(CloseCode.INTERNAL_ERROR)
-        except Exception:
-            pass  # the exception of the body is the one that tells what happened
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__qualname__} {self.state.name} to {self.remote_address!r}>"
-
-    def __del__(self) -> None:
-        if self.closed:
-            return
-        try:
-            # As for files and sockets: whoever forgets to close can find out where, with -X tracemalloc.
-            warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
-        finally:
-            self.abandon()

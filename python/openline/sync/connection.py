@@ -1,0 +1,145 @@
+"""The connection as Python sees it, whichever side made it.
+
+Sending and receiving is the binding's. Here are the attributes that are Python objects, and what `with` does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+from .. import _openline
+from .._made_once import made_once
+from ..frames import CloseCode
+from ..http11 import Request, Response
+from ..protocol import CLOSED, CONNECTING, Protocol, State
+
+if TYPE_CHECKING:
+    import uuid
+    from types import TracebackType
+
+    from ..extensions.base import Extension
+    from ..typing import LoggerLike
+
+__all__ = ["Connection"]
+
+
+class Connection(_openline.Connection):
+    """A WebSocket connection: what clients and servers have in common.
+
+    `connect` makes objects of `ClientConnection`, or of a class that was derived from that:
+
+        class Chat(ClientConnection):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                self.received = 0
+
+            def recv(self, timeout=None, decode=None):
+                message = super().recv(timeout, decode)
+                self.received += 1
+                return message
+
+        with connect("ws://localhost:8765", create_connection=Chat) as chat:
+            for message in chat:  # calls `recv`
+                print(chat.received, message)
+
+    Args:
+        sock: the socket.
+        protocol: the protocol object. If `connect` has made it, the handshake is over, and this connection
+            is open from here on.
+        ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults.
+
+    Attributes:
+        socket: the socket: the one that was given, or a view of ours.
+        protocol: the protocol object, which tells settings and state.
+        ping_interval: seconds between keepalive pings; None if there are none.
+        ping_timeout: seconds to wait for the answer to a keepalive ping; None if that is for ever.
+
+    Raises:
+        InvalidState: `protocol` has a connection already.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        protocol: Protocol,
+        *,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_queue: int | None | tuple[int | None, int | None] = 16,
+    ) -> None:
+        self.socket = sock
+        self.protocol = protocol
+        self.ping_interval = ping_interval
+        self.ping_timeout = ping_timeout
+        if protocol._handle is not None:
+            self._adopt(protocol._handle, sock)
+
+    @made_once
+    def id(self) -> uuid.UUID:
+        """A unique identifier, the same for the connection's whole life. Useful in logs."""
+        return self.protocol.id
+
+    @made_once
+    def logger(self) -> LoggerLike:
+        """The connection's logger, which adds the connection to each record, as `websocket`."""
+        import logging
+        import weakref
+
+        return logging.LoggerAdapter(self.protocol.logger, {"websocket": weakref.proxy(self)})
+
+    @property
+    def debug(self) -> bool:
+        """Whether the logger is enabled for DEBUG."""
+        return self.protocol.debug
+
+    @made_once
+    def request(self) -> Request:
+        """The request of the opening handshake, with `path` and `headers`."""
+        return Request._received(*self.handshake_request)
+
+    @made_once
+    def response(self) -> Response:
+        """The response of the opening handshake, with `status_code`, `reason_phrase` and `headers`."""
+        return Response._received(*self.handshake_response)
+
+    @property
+    def extensions(self) -> list[Extension]:
+        """The extensions that were agreed on, such as `PerMessageDeflate`, in the order of the server's answer."""
+        return self.protocol.extensions
+
+    @property
+    def state(self) -> State:
+        """Where the connection is in its life. To learn of its end, rather handle `ConnectionClosed`."""
+        return State(self.state_number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+            return
+        try:
+            self.close(CloseCode.INTERNAL_ERROR)
+        except Exception:
+            pass  # the exception of the body is the one that tells what happened
+
+    def __repr__(self) -> str:
+        to = "" if self.state is CONNECTING else f" to {self.remote_address!r}"
+        return f"<{type(self).__qualname__} {self.state.name}{to}>"
+
+    def __del__(self) -> None:
+        if self.state_number in (CONNECTING, CLOSED):
+            return
+        try:
+            # As for files and sockets: whoever forgets to close can find out where, with -X tracemalloc.
+            warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
+        finally:
+            self.abandon()
