@@ -86,7 +86,8 @@ def test_state_and_repr(state: State) -> None:
     connection = StandIn()
     connection.state_number = int(state)
     assert connection.state is state
-    assert repr(connection) == f"<StandIn {state.name} to ('127.0.0.1', 9)>"
+    to = "" if state is State.CONNECTING else " to ('127.0.0.1', 9)"
+    assert repr(connection) == f"<StandIn {state.name}{to}>"
 
 
 def test_logger() -> None:
