@@ -16,6 +16,7 @@ mod fragments;
 mod frames;
 mod gate;
 mod handle;
+mod interpreter;
 mod receive;
 mod send;
 mod signals;
@@ -26,8 +27,10 @@ mod wait;
 use pyo3::prelude::*;
 
 /// The binding of openline's Rust core. Import `openline` instead.
-#[pymodule]
+// A build for a free-threaded Python has it switch its GIL on: openline has not been tested without.
+#[pymodule(gil_used = true)]
 fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::check(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(connect::parse_uri, module)?)?;
     module.add_function(wrap_pyfunction!(connect::parse_proxy, module)?)?;
