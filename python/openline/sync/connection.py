@@ -6,7 +6,7 @@ Sending and receiving is the binding's. Here are the attributes that are Python 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from .. import _openline
 from .._made_once import made_once
@@ -130,6 +130,12 @@ class Connection(_openline.Connection):
             self.close(CloseCode.INTERNAL_ERROR)
         except Exception:
             pass  # the exception of the body is the one that tells what happened
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"cannot pickle or copy a {type(self).__name__}: a connection stays in its process; "
+            "pass the URI and connect there, or pass the messages"
+        )
 
     def __repr__(self) -> str:
         to = "" if self.state is CONNECTING else f" to {self.remote_address!r}"
