@@ -599,7 +599,7 @@ impl Connection {
 
     // What is known of it.
 
-    /// Open, closing or closed.
+    /// Open, closing or closed. In a forked child that was noticed: closed, as nothing can be done there.
     ///
     /// ```
     /// use openline::State;
@@ -612,7 +612,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn state(&self) -> State {
-        self.line.state()
+        if self.line.process.seems_current() { self.line.state() } else { State::Closed }
     }
 
     /// Whether the connection has ended, by either side and for any cause.

@@ -2,6 +2,7 @@
 //! its threads; touching one would write into the parent's stream.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// The process in which a connection or a driver was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,29 @@ impl Process {
     /// Whether this is still that process.
     pub(crate) fn is_current(self) -> bool {
         self == Process::current()
+    }
+}
+
+/// What a process has once and its forked children have anew: the lock of the parent's may have been held
+/// by a thread that is not there any more, and what is behind it belongs to the parent.
+pub(crate) struct PerProcess<T> {
+    process: OnceLock<Process>,
+    value: Mutex<T>,
+    childs: OnceLock<Box<PerProcess<T>>>,
+}
+
+impl<T: Default> PerProcess<T> {
+    pub(crate) const fn new(value: T) -> PerProcess<T> {
+        PerProcess { process: OnceLock::new(), value: Mutex::new(value), childs: OnceLock::new() }
+    }
+
+    /// Locks that of this process.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        if self.process.get_or_init(Process::current).is_current() {
+            self.value.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        } else {
+            self.childs.get_or_init(|| Box::new(PerProcess::new(T::default()))).lock()
+        }
     }
 }
 
@@ -55,6 +79,18 @@ pub fn notice_fork() -> u32 {
 pub fn forks_are_noticed() {
     notice_fork();
     ARE_NOTICED.store(true, Ordering::Relaxed);
+}
+
+/// Takes the promise of [`forks_are_noticed`] back until it is given again, in parent and child. For a hook
+/// that runs before a fork: other hooks, which the child may run first, can use openline then.
+///
+/// ```
+/// openline::fork_is_near();
+/// // fork, and in both processes:
+/// openline::forks_are_noticed();
+/// ```
+pub fn fork_is_near() {
+    ARE_NOTICED.store(false, Ordering::Relaxed);
 }
 
 /// The process id seen last. Not one of the engine's hand-overs, so not

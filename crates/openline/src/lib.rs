@@ -60,7 +60,7 @@ pub use client::{Client, connect};
 pub use connection::Connection;
 pub use deadline::Deadline;
 pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
-pub use fork::{forks_are_noticed, notice_fork};
+pub use fork::{fork_is_near, forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
 pub use messages::Messages;
 pub use openline_proto::extension::Compress;

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::error::{Error, Result, TlsError};
+use crate::fork::PerProcess;
 use crate::opening::Opening;
 use crate::transport::{Secure, Tls, Transport};
 
@@ -45,9 +46,9 @@ impl Secure for Rustls {
 /// The default configuration, shared by all connections so that sessions are resumed. Loading the
 /// certificates takes some 20 ms, so it is done once, and again when the variables change.
 fn default_config() -> std::result::Result<Arc<ClientConfig>, rustls::Error> {
-    static SHARED: Mutex<Option<(Variables, Arc<ClientConfig>)>> = Mutex::new(None);
+    static SHARED: PerProcess<Option<(Variables, Arc<ClientConfig>)>> = PerProcess::new(None);
     let variables = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
-    let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut shared = SHARED.lock();
     if let Some((loaded, config)) = &*shared
         && *loaded == variables
     {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::deadline::Deadline;
-use crate::fork::Process;
+use crate::fork::PerProcess;
 use crate::line::Line;
 use crate::read::Drained;
 use crate::sync::{Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
@@ -74,12 +74,11 @@ impl Driver {
     ///
     /// When the thread or its epoll descriptor cannot be made.
     pub(crate) fn shared() -> io::Result<Arc<Driver>> {
-        static SHARED: std::sync::Mutex<Option<(Process, Arc<Driver>)>> =
-            std::sync::Mutex::new(None);
-        let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some((process, driver)) = &*shared
-            && process.is_current()
-        {
+        // In a forked child the inherited driver is never dropped: its epoll is the parent's too, and
+        // would lose the parent's wake-up.
+        static SHARED: PerProcess<Option<Arc<Driver>>> = PerProcess::new(None);
+        let mut shared = SHARED.lock();
+        if let Some(driver) = &*shared {
             return Ok(driver.clone());
         }
         let driver = Arc::new(Driver::new()?);
@@ -91,11 +90,7 @@ impl Driver {
             .spawn(move || thread.run());
         mask.thread_set_mask()?;
         spawned?;
-        if let Some(inherited) = shared.replace((Process::current(), driver.clone())) {
-            // In a forked child the old driver's epoll is the parent's too: to drop it would take
-            // the parent's wake-up out of it.
-            std::mem::forget(inherited);
-        }
+        *shared = Some(driver.clone());
         Ok(driver)
     }
 
