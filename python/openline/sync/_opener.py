@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,10 @@ class Opener:
             from ..proxy import chooser
 
             choose = chooser(proxy, proxy_ssl is not None)
+        if "gevent.monkey" in sys.modules:
+            from .._gevent import warn_if_patched
+
+            warn_if_patched()
         self.path = path
         self.uri = uri
         self.sock = sock

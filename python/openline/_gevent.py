@@ -1,0 +1,40 @@
+"""A warning for programs that `gevent` has patched.
+
+gevent puts cooperative sockets, threads and locks in the place of Python's. The engine is not written in
+Python, and waits as it does everywhere else: the whole thread, with all greenlets in it.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+__all__ = ["warn_if_patched"]
+
+
+def warn_if_patched() -> None:
+    """Warn if greenlets would stand still while this thread waits, where sockets are patched.
+
+    Not in gevent's thread pool: there a call has a thread of its own.
+    """
+    monkey: Any = sys.modules["gevent.monkey"]
+    gevent: Any = sys.modules["gevent"]
+    if not monkey.is_module_patched("socket"):
+        return
+    if type(gevent.getcurrent()).__module__ == "gevent.threadpool":
+        return
+    warnings.warn(
+        "gevent has patched sockets, but openline waits without it, and no greenlet runs meanwhile: use "
+        "connections in gevent.get_hub().threadpool, as docs/threads-and-processes.md tells, or ignore this",
+        RuntimeWarning,
+        stacklevel=_users_level(),
+    )
+
+
+def _users_level() -> int:
+    """How many calls of openline's are between `warn_if_patched` and the user's program, as `stacklevel`."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "openline":
+        level, frame = level + 1, frame.f_back
+    return level
