@@ -90,10 +90,13 @@ IN_DOCSTRINGS = list(in_docstrings())
 
 
 def run(
-    program: str, directory: pathlib.Path | None = None, **environment: str
+    program: str, directory: pathlib.Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    # A file, as processes that it starts look for their functions there.
+    file = directory / "program.py"
+    file.write_text(program, encoding="utf-8")
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-W", "error", file],
         capture_output=True,
         text=True,
         timeout=30,
@@ -138,5 +141,5 @@ def test_docstring(example: Example, tmp_path: pathlib.Path) -> None:
     # They show one exchange, also those that receive until the end.
     with EchoServer(close_after=1) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
         program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
-        outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")))
+        outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")), tmp_path)
     assert outcome.returncode == 0, outcome.stderr
