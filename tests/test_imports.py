@@ -5,14 +5,16 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
-import json
+import pathlib
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
 import openline
 from openline import exceptions
+from openline.testing import EchoServer
 
 NAMES = {
     "openline": [*exceptions.__all__, "connect", "Headers", "CloseCode", "Opcode", "State", "TimeoutError"],
@@ -105,10 +107,41 @@ def test_public_names_have_docstrings() -> None:
                 assert thing.__doc__, f"{module}.{name}"
 
 
-def test_import_is_cheap() -> None:
-    """Programs that never use them do not pay for these modules."""
-    code = "import json, sys; before = set(sys.modules); import openline; "
-    code += "print(json.dumps([name for name in sys.modules if name not in before]))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    slow = {"asyncio", "dataclasses", "http", "inspect", "logging", "socket", "ssl", "uuid"}
-    assert slow.isdisjoint(json.loads(run.stdout))
+# Of Python and of openline: what programs that never use it do not pay for.
+SLOW = """
+    asyncio base64 concurrent.futures dataclasses datetime email hashlib http importlib.metadata inspect
+    ipaddress json logging multiprocessing pathlib pickle platform queue random select selectors shutil
+    signal socket ssl string subprocess tempfile textwrap threading tokenize traceback urllib urllib.parse
+    urllib.request uuid weakref zipfile
+""".split()
+LAZY = """
+    openline._gevent openline._sessions openline.dropin openline.extensions openline.headers openline.proxy
+    openline.server openline.sync._bridge openline.sync.server openline.testing openline.utils
+    openline.version
+""".split()
+
+
+@pytest.mark.parametrize("module", ["openline", "openline.sync", "openline.sync.client"])
+def test_import_is_cheap(module: str) -> None:
+    assert loaded_by(f"import {module}").isdisjoint([*SLOW, *LAZY])
+
+
+def test_the_first_connection_is_cheap_too() -> None:
+    """Unless there is a proxy, TLS by an `SSLContext`, or what else needs one of them."""
+    with EchoServer() as server:
+        loaded = loaded_by(f"""
+            from openline.sync.client import connect
+            with connect({server.uri!r}, proxy=None) as ws:
+                ws.send("hello")
+                assert ws.recv(timeout=10) == "hello"
+        """)
+    assert loaded.isdisjoint([*SLOW, *LAZY])
+
+
+def loaded_by(program: str) -> set[str]:
+    """The modules that a program loads, in an interpreter that has loaded next to none."""
+    package = pathlib.Path(openline.__file__).parent.parent
+    code = f"import sys; sys.path.insert(0, {str(package)!r})\n{textwrap.dedent(program)}\n"
+    code += "print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    return set(subprocess.run(command, capture_output=True, check=True, text=True).stdout.split())
