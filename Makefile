@@ -101,6 +101,7 @@ bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/idle.py --client websockets
 	@$(BIN)/python bench/tls.py
+	@$(BIN)/python bench/imports.py
 
 bench-compression: build ## compressed messages, beside websockets and aiohttp
 	$(QUIET) "aiohttp and uvloop" $(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
