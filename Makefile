@@ -67,9 +67,10 @@ MINUTES ?= 10
 fuzz: ## MINUTES (10) of each fuzz target: fuzz/README.md
 	@$(PYTHON) tools/fuzz.py --minutes-each $(MINUTES) $(addprefix --target ,$(TARGET))
 
-types: build ## mypy --strict, and the stubs against the module
+types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs against the module
 	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance tests
 	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline._openline
+	@tools/pyright.sh
 
 test-python: build tests/node/node_modules ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
@@ -129,8 +130,9 @@ $(MODULE): $(VENV)/.tools $(RUST_SOURCES)
 	$(QUIET) "building the Python package" $(BIN)/maturin develop --release --locked
 	@touch $@
 
-# A peer for the tests, where there is Node. Without it they are skipped; in CI that is a failure.
+# A peer for the tests, and pyright, where there is Node. Without it they are skipped; in CI that is a failure.
 tests/node/node_modules: tests/node/package.json
 	@if command -v npm >/dev/null; then \
-		tools/quiet.sh "Node's ws" npm install --prefix tests/node --no-audit --no-fund --no-package-lock && touch $@; \
-	else echo "no npm here: tests with Node's ws are skipped"; fi
+		tools/quiet.sh "Node's ws and pyright" \
+			npm install --prefix tests/node --no-audit --no-fund --no-package-lock && touch $@; \
+	else echo "no npm here: tests with Node's ws and pyright are skipped"; fi

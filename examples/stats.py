@@ -24,7 +24,7 @@ PAYLOAD = "x" * 64
 
 def round_trips(websocket: ClientConnection) -> list[float]:
     """Send a message and wait for it to come back; the microseconds that took, sorted."""
-    times = []
+    times: list[float] = []
     for _ in range(ROUND_TRIPS):
         start = time.perf_counter()
         websocket.send(PAYLOAD)
@@ -37,7 +37,7 @@ def round_trips(websocket: ClientConnection) -> list[float]:
 def both_ways(websocket: ClientConnection) -> tuple[float, float]:
     """Send in one thread and receive in another; messages per second out and back."""
     batch = [PAYLOAD] * BATCH
-    seconds_out = []
+    seconds_out: list[float] = []
 
     def send() -> None:
         start = time.perf_counter()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from openline.sync.client import connect
 from openline.testing import EchoServer
@@ -39,7 +40,7 @@ def share(uri: str) -> None:
 def run(uri: str) -> None:
     start = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
-        echoed = sum(pool.map(lambda name: talk(uri, name), range(THREADS)))
+        echoed = sum(pool.map(partial(talk, uri), range(THREADS)))
     seconds = time.monotonic() - start
     print(f"{THREADS} threads, a connection each: {echoed} messages echoed in {seconds:.2f} s")
     assert echoed == THREADS * MESSAGES

@@ -6,7 +6,7 @@ rest of `import openline` together.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = ["Record"]
 
@@ -24,16 +24,20 @@ class Record:
     (True, False)
     """
 
-    __match_args__: ClassVar[tuple[str, ...]] = ()
-
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in _fields(self))
         return f"{type(self).__qualname__}({fields})"
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__match_args__)
+        return all(getattr(self, name) == getattr(other, name) for name in _fields(self))
 
     # The fields can be assigned, so equal records could become unequal: like dataclasses, they have no hash.
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+
+def _fields(record: Any) -> tuple[str, ...]:
+    # Declared by no base, so that checkers of types see in `match` what each field is.
+    fields: tuple[str, ...] = record.__match_args__
+    return fields

@@ -6,7 +6,7 @@ On the wire, frames are made and read by the Rust core.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ._record import Record
 from .exceptions import ProtocolError
@@ -87,7 +87,7 @@ class Close(Record):
     4401 (private use) token expired
     """
 
-    __match_args__: Final = ("code", "reason")
+    __match_args__ = ("code", "reason")
 
     def __init__(self, code: int, reason: str) -> None:
         self.code = code

@@ -6,7 +6,6 @@ The Rust core writes and parses them; here they are objects to look at.
 from __future__ import annotations
 
 import sys
-from typing import Final
 
 from ._openline import MAX_BODY_SIZE, MAX_LINE_LENGTH, MAX_NUM_HEADERS, __version__
 from ._record import Record
@@ -42,7 +41,7 @@ class Request(Record):
     Request(path='/chat?room=1', headers=Headers([('Host', 'localhost')]), method='GET', protocol='HTTP/1.1')
     """
 
-    __match_args__: Final = ("path", "headers", "method", "protocol")
+    __match_args__ = ("path", "headers", "method", "protocol")
 
     def __init__(self, path: str, headers: Headers, method: str = "GET", protocol: str = "HTTP/1.1") -> None:
         self.path = path
@@ -82,7 +81,7 @@ class Response(Record):
     (404, 'no such room')
     """
 
-    __match_args__: Final = ("status_code", "reason_phrase", "headers", "body")
+    __match_args__ = ("status_code", "reason_phrase", "headers", "body")
 
     def __init__(
         self, status_code: int, reason_phrase: str, headers: Headers, body: bytes | bytearray = b""

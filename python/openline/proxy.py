@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
 
 from . import _openline
 from ._record import Record
@@ -28,7 +27,7 @@ class Proxy(Record):
     ('ada', 'secret')
     """
 
-    __match_args__: Final = ("scheme", "host", "port", "username", "password")
+    __match_args__ = ("scheme", "host", "port", "username", "password")
 
     def __init__(
         self, scheme: str, host: str, port: int, username: str | None = None, password: str | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from . import _openline
 from ._record import Record
 
@@ -26,7 +24,7 @@ class WebSocketURI(Record):
     '/?room=1'
     """
 
-    __match_args__: Final = ("secure", "host", "port", "path", "query", "username", "password")
+    __match_args__ = ("secure", "host", "port", "path", "query", "username", "password")
 
     def __init__(
         self,
