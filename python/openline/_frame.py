@@ -26,10 +26,10 @@ class Frame:
     Attributes:
         opcode: what it is for.
         data: the payload.
-        fin: whether it is the last of its message.
-        rsv1: the first reserved bit; permessage-deflate marks compressed messages with it.
-        rsv2: the second reserved bit.
-        rsv3: the third reserved bit.
+        fin: whether it is the last of its message. Default: True.
+        rsv1: the first reserved bit; permessage-deflate marks compressed messages with it. Default: False.
+        rsv2: the second reserved bit. Default: False.
+        rsv3: the third reserved bit. Default: False.
 
     >>> import dataclasses
     >>> frame = Frame(Opcode.TEXT, b"hello")

@@ -148,7 +148,14 @@ class Headers(MutableMapping[str, str]):
         self._items = []
 
     def update(self, *args: HeadersLike, **kwargs: str) -> None:
-        """Add headers, keeping those already there; takes what `Headers` itself takes.
+        """Add headers, keeping those already there.
+
+        Args:
+            *args: at most one mapping, iterable of pairs, or `Headers`.
+            **kwargs: more headers, for names that are Python identifiers.
+
+        Raises:
+            TypeError, ValueError: as for `Headers` itself. Headers before the wrong one have been added.
 
         >>> headers = Headers(Accept="text/html")
         >>> headers.update([("Accept", "text/plain")], Host="localhost")
@@ -167,6 +174,9 @@ class Headers(MutableMapping[str, str]):
     def get_all(self, name: str) -> list[str]:
         """Return all values of a header, in order; an empty list if there are none.
 
+        Args:
+            name: the header's name; case does not matter.
+
         >>> Headers([("Via", "a"), ("via", "b")]).get_all("VIA")
         ['a', 'b']
         """
@@ -182,6 +192,10 @@ class Headers(MutableMapping[str, str]):
 
     def set_insecure(self, name: str, value: str) -> None:
         """Add a header without checking it. Only for what has been checked before, never for outside input.
+
+        Args:
+            name: the header's name.
+            value: one value for it.
 
         >>> headers = Headers()
         >>> headers.set_insecure("Host", "localhost")
@@ -204,7 +218,9 @@ class SupportsKeysAndGetItem(Protocol):
     Headers([('Host', 'localhost')])
     """
 
-    def keys(self) -> Iterable[str]: ...
+    def keys(self) -> Iterable[str]:
+        """Return the names of the headers."""
+        ...
 
     def __getitem__(self, key: str, /) -> str: ...
 

@@ -94,7 +94,7 @@ class ConnectionClosed(WebSocketException):
     Attributes:
         rcvd: the close frame the peer sent, as a `Close` with `code` and `reason`; None if it sent none.
         sent: the close frame we sent; None if we sent none.
-        rcvd_then_sent: when both are there, whether the peer's came first; else None.
+        rcvd_then_sent: when both are there, whether the peer's came first; else None. Default: None.
 
     Raises:
         ValueError: `rcvd_then_sent` is missing with both frames, or given without both.
@@ -176,7 +176,7 @@ class ConnectError(ConnectionClosedError, OSError):
     Attributes:
         errno: the system's error number (for names, one of `socket.EAI_*`); None if the system gave none.
         strerror: what went wrong.
-        filename: the path of the Unix socket; None for TCP.
+        filename: the path of the Unix socket. Default: None, for TCP.
         attempts: an exception of this kind for each address that was tried; empty if there was none.
 
     >>> error = ConnectError(111, "connection refused by 127.0.0.1:9")
@@ -404,7 +404,7 @@ class InvalidHeader(InvalidHandshake):
 
     Attributes:
         name: the header's name.
-        value: its value; None if the header is missing.
+        value: its value. Default: None, the header is missing.
 
     >>> print(InvalidHeader("Sec-WebSocket-Accept"))
     missing Sec-WebSocket-Accept header
@@ -453,6 +453,9 @@ class InvalidHeaderValue(InvalidHeader):
 
 class InvalidOrigin(InvalidHeader):
     """The `Origin` of a handshake request is not allowed.
+
+    Args:
+        origin: its value; None if the header is missing.
 
     >>> print(InvalidOrigin("https://example.com"))
     invalid Origin header: https://example.com
@@ -554,8 +557,11 @@ class PayloadTooBig(WebSocketException):
     Args:
         size_or_message: the frame's size in bytes; None if it is not known, as while decompressing. A text is
             taken as the whole message, as older releases of `websockets` did.
-        max_size: what was still allowed, in bytes.
-        current_size: the bytes that earlier fragments of the message took; None if there were none.
+        max_size: what was still allowed, in bytes. Default: None, with a text only.
+        current_size: the bytes that earlier fragments of the message took. Default: None, there were none.
+
+    Raises:
+        TypeError: there is a text and a size, or neither a text nor `max_size`.
 
     >>> print(PayloadTooBig(2097152, 1048576))
     frame with 2097152 bytes exceeds limit of 1048576 bytes

@@ -34,8 +34,8 @@ class Request(Record):
     Attributes:
         path: what follows the host in the URI: path and query, as on the wire.
         headers: the headers.
-        method: always `GET` in a handshake.
-        protocol: always `HTTP/1.1` in a handshake.
+        method: always `GET` in a handshake. Default: "GET".
+        protocol: always `HTTP/1.1` in a handshake. Default: "HTTP/1.1".
 
     >>> Request("/chat?room=1", Headers(Host="localhost"))
     Request(path='/chat?room=1', headers=Headers([('Host', 'localhost')]), method='GET', protocol='HTTP/1.1')
@@ -74,7 +74,7 @@ class Response(Record):
         status_code: 101 when the server agrees to a WebSocket.
         reason_phrase: the text after the status code; may be empty.
         headers: the headers.
-        body: the body, as `bytes` when it was received; empty with 101.
+        body: the body, as `bytes` when it was received; empty with 101. Default: b"".
 
     >>> response = Response(404, "Not Found", Headers(), b"no such room")
     >>> response.status_code, response.body.decode()

@@ -20,8 +20,8 @@ class Proxy(Record):
         scheme: "http", "https", "socks4", "socks4a", "socks5" or "socks5h".
         host: the name in lower case, or the address without brackets.
         port: the port, also when the URL leaves it out: 80, 443 for https, 1080 for SOCKS.
-        username: the user's name, decoded; None if the URL has none.
-        password: the password, decoded; None if the URL has none.
+        username: the user's name, decoded. Default: None, the URL has none.
+        password: the password, decoded. Default: None, the URL has none.
 
     >>> Proxy("socks5h", "localhost", 1080, "ada", "secret").user_info
     ('ada', 'secret')
@@ -79,6 +79,9 @@ def get_proxy(uri: WebSocketURI) -> str | None:
 
     It is what `urllib.request.getproxies` has for `wss`, `socks` or `https`, the first of them; for a `ws`
     URI for `ws`, `socks`, `https` or `http`; unless `urllib.request.proxy_bypass` excludes the host.
+
+    Args:
+        uri: where the connection is to go, as `parse_uri` returns it.
 
     Example:
         from openline.proxy import get_proxy

@@ -126,6 +126,10 @@ class EchoServer:
         """Where clients connect to: `ws://127.0.0.1:PORT/`, or `wss://localhost:PORT/` with TLS.
 
         For a Unix socket it is the URI for the request; the path is `address`.
+
+        >>> with EchoServer() as server:
+        ...     server.uri == f"ws://127.0.0.1:{server.address[1]}/"
+        True
         """
         return self._server.uri
 
@@ -136,7 +140,14 @@ class EchoServer:
 
     @property
     def requests(self) -> list[Request]:
-        """The handshake requests so far, oldest first, including those that were refused."""
+        """The handshake requests so far, oldest first, including those that were refused.
+
+        >>> from openline import connect
+        >>> with EchoServer() as server:
+        ...     connect(server.uri, user_agent_header="app/1.0").close()
+        ...     [request.headers["User-Agent"] for request in server.requests]
+        ['app/1.0']
+        """
         with self._requests_lock:
             self._requests += [Request._received(*request) for request in self._server.take_requests()]
             return self._requests.copy()

@@ -17,8 +17,8 @@ class WebSocketURI(Record):
         port: the port, also when the URI leaves it out.
         path: as on the wire; may be empty.
         query: as on the wire, without the question mark; may be empty.
-        username: the user's name, decoded; None if the URI has none.
-        password: the password, decoded; None if the URI has none.
+        username: the user's name, decoded. Default: None, the URI has none.
+        password: the password, decoded. Default: None, the URI has none.
 
     >>> WebSocketURI(False, "localhost", 80, "", "room=1").resource_name
     '/?room=1'

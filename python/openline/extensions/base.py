@@ -65,8 +65,8 @@ class Extension:
 
         Args:
             frame: the frame; it may be changed and returned.
-            max_size: bytes that the result may have at most: what is left of the limit of its message. None
-                for no limit, and for control frames.
+            max_size: bytes that the result may have at most: what is left of the limit of its message.
+                Default: None, for no limit and for control frames.
 
         Returns:
             The frame with another payload or other reserved bits. The opcode and `fin` stay.

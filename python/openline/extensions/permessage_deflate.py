@@ -107,7 +107,18 @@ class PerMessageDeflate(Extension):
         return Frame(frame.opcode, data, frame.fin, False, frame.rsv2, frame.rsv3)
 
     def encode(self, frame: Frame) -> Frame:
-        """Compress the payload of a data frame."""
+        """Compress the payload of a data frame.
+
+        Args:
+            frame: the frame. A control frame is returned as it is.
+
+        >>> extension = PerMessageDeflate(True, True, 15, 15)
+        >>> compressed = extension.encode(Frame(Opcode.TEXT, b"hello " * 10))
+        >>> compressed.rsv1, len(compressed.data) < 20
+        (True, True)
+        >>> bytes(extension.decode(compressed).data) == b"hello " * 10
+        True
+        """
         if frame.opcode in CTRL_OPCODES:
             return frame
         data = self._codec.compress(frame.data, frame.fin)
@@ -158,13 +169,17 @@ class ClientPerMessageDeflateFactory(ClientExtensionFactory):
         self.compress_settings = compress_settings
 
     def get_request_params(self) -> Sequence[ExtensionParameter]:
-        """Return the parameters to offer."""
+        """Return the parameters to offer, as pairs of a name and a value or None."""
         return self._deflate().offer()
 
     def process_response_params(
         self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
     ) -> PerMessageDeflate:
         """Return the extension for the parameters that the server answered with.
+
+        Args:
+            params: the parameters, as pairs of a name and a value or None.
+            accepted_extensions: the extensions that stand before it in the answer.
 
         Raises:
             NegotiationError: they are none, or not what was offered.
@@ -239,6 +254,10 @@ class ServerPerMessageDeflateFactory(ServerExtensionFactory):
     ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
         """Return the parameters to answer with, and the extension.
 
+        Args:
+            params: the parameters of the offer, as pairs of a name and a value or None.
+            accepted_extensions: the extensions that were accepted before it.
+
         Raises:
             NegotiationError: the offer is to be declined.
         """
@@ -259,6 +278,9 @@ def enable_client_permessage_deflate(
 ) -> Sequence[ClientExtensionFactory]:
     """Return the extensions with permessage-deflate, which is added at the end unless it is there.
 
+    Args:
+        extensions: factories of the extensions to offer; None for no others.
+
     >>> [factory.name for factory in enable_client_permessage_deflate(None)]
     ['permessage-deflate']
     """
@@ -274,6 +296,9 @@ def enable_server_permessage_deflate(
     """Return the extensions with permessage-deflate, which is added at the end unless it is there.
 
     Its windows have 12 bits, which bounds the memory of a server's many connections.
+
+    Args:
+        extensions: factories of the extensions to accept; None for no others.
 
     >>> [factory.server_max_window_bits for factory in enable_server_permessage_deflate([])]
     [12]
