@@ -47,7 +47,11 @@ class Public(NamedTuple):
         if not callable(thing):
             return []
         parameters = inspect.signature(thing).parameters.values()
-        return [p for p in parameters if p.name not in ("self", "cls") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        return [
+            p
+            for p in parameters
+            if p.name not in ("self", "cls") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
 
 
 def public() -> Iterator[tuple[str, Public]]:
@@ -64,7 +68,7 @@ def public() -> Iterator[tuple[str, Public]]:
                         base.__module__.startswith("openline")
                         and not name.startswith("_")
                         and name not in getattr(base, "_fields", ())
-                        and (inspect.isroutine(member) or inspect.isdatadescriptor(member))
+                        and hasattr(member, "__get__")  # a method, a property, or the like
                     ):
                         yield f"{base.__module__}.{base.__qualname__}.{name}", Public(member, thing)
 
@@ -114,10 +118,14 @@ def test_docstrings_tell_of_parameters(path: str) -> None:
     for parameter in PUBLIC[path].parameters:
         if "as are all arguments that are not below" in doc and f"\n    {parameter.name}: " not in doc:
             continue
-        entry = re.search(rf"^    {parameter.name}: (.*\n(?:        .*\n?|\n)*)", f"{doc}\n", re.MULTILINE)
+        entry = re.search(
+            rf"^    (?:\w+, )*{parameter.name}(?:, \w+)*: (.*\n(?:        .*\n?|\n)*)",
+            f"{doc}\n",
+            re.MULTILINE,
+        )
         assert entry, f"{parameter.name} is not described"
         if parameter.default is not parameter.empty:
-            told = "Default" in entry[1] or re.match("as (for|`)", entry[1])
+            told = "Default" in entry[1] or entry[1].startswith("as for ")
             assert told, f"the default of {parameter.name} is not told"
 
 

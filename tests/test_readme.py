@@ -27,6 +27,7 @@ import trustme
 
 import connect_proxy
 import openline
+from openline import _openline
 from openline.testing import EchoServer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -37,7 +38,7 @@ FENCE = re.compile(r"^```(?P<language>[\w,]*)\n(?P<body>.*?)^```$", re.MULTILINE
 EXAMPLE = re.compile(r"^Example:\n(?P<body>(?:    .*\n|\n)+)", re.MULTILINE)
 INDENTED = re.compile(r"\n\n(?P<body>    (?!>>>|- ).*\n(?:    .*\n|\n)*)")
 
-# What readers of a docstring have imported.
+# What readers of a docstring have imported, and what they have a method of.
 PRELUDE = """\
 import pytest
 from openline import *
@@ -45,6 +46,9 @@ from openline.sync import *
 from openline.testing import *
 from openline.uri import *
 """
+
+
+CONNECTED = 'websocket = connect("ws://localhost:8765")\n'
 
 
 class Example(NamedTuple):
@@ -83,6 +87,10 @@ def in_docstrings() -> Iterator[Example]:
                 text = getattr(part, "__doc__", None)
                 for match in EXAMPLE.finditer(inspect.cleandoc(text if isinstance(text, str) else "") + "\n"):
                     yield Example(where, PRELUDE + textwrap.dedent(match["body"]))
+    for name, method in vars(_openline.Connection).items():
+        for match in EXAMPLE.finditer(f"{inspect.getdoc(method)}\n"):
+            body = textwrap.dedent(match["body"])
+            yield Example(f"openline._openline.Connection.{name}", f"{PRELUDE}{CONNECTED}{body}websocket.close()\n")
 
 
 IN_DOCUMENTS = list(in_documents())
@@ -139,7 +147,8 @@ def test_document(
 @pytest.mark.parametrize("example", IN_DOCSTRINGS, ids=lambda example: example.where)
 def test_docstring(example: Example, tmp_path: pathlib.Path) -> None:
     # They show one exchange, also those that receive until the end.
-    with EchoServer(close_after=1) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
+    close_after = None if CONNECTED in example.program else 1
+    with EchoServer(close_after=close_after) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
         program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
         outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")), tmp_path)
     assert outcome.returncode == 0, outcome.stderr

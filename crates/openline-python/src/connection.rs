@@ -90,6 +90,12 @@ impl Connection {
     /// buffer) are sent as binary. An iterable of either is sent as one message whose fragments are
     /// its items, all of one kind; an empty one sends nothing.
     ///
+    /// Example:
+    ///     websocket.send("hello")
+    ///     websocket.send(b"\x00\x01")
+    ///     websocket.send(["one message ", "in fragments"])
+    ///     websocket.send('{"large": true}', timeout=5)
+    ///
     /// Args:
     ///     message: the message.
     ///     timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
@@ -124,6 +130,9 @@ impl Connection {
 
     /// Send messages in order, in as few system calls as possible.
     ///
+    /// Example:
+    ///     websocket.send_many(f"line {number}" for number in range(1000))
+    ///
     /// Args:
     ///     messages: an iterable of `str` and bytes-like objects. All of them are taken before the
     ///         first is sent.
@@ -152,6 +161,14 @@ impl Connection {
     // Receiving.
 
     /// Receive the next message.
+    ///
+    /// Example:
+    ///     websocket.send("hello")
+    ///     print(websocket.recv())  # hello
+    ///     try:
+    ///         message = websocket.recv(timeout=0.1)
+    ///     except TimeoutError:
+    ///         print("nothing came, and nothing is lost")
     ///
     /// Args:
     ///     timeout: seconds to wait; None waits for ever, 0 takes only what is there. Default: None.
@@ -183,6 +200,11 @@ impl Connection {
     /// No other call receives until the iterator has come to its end or is dropped, which skips the
     /// rest of the message.
     ///
+    /// Example:
+    ///     websocket.send(["one message ", "in fragments"])
+    ///     for fragment in websocket.recv_streaming():
+    ///         print(fragment)
+    ///
     /// Args:
     ///     decode: True gives `str` and False gives `bytes`, whatever kind the message is. Default:
     ///         None, `str` for text and `bytes` for binary.
@@ -200,6 +222,12 @@ impl Connection {
     }
 
     /// Receive the next message into a buffer.
+    ///
+    /// Example:
+    ///     buffer = bytearray(2**20)
+    ///     websocket.send(b"hello")
+    ///     length = websocket.recv_into(buffer)
+    ///     print(bytes(buffer[:length]))  # b'hello'
     ///
     /// Args:
     ///     buffer: a writable contiguous buffer, such as a `bytearray`. It cannot be resized meanwhile.
@@ -224,6 +252,10 @@ impl Connection {
     }
 
     /// Receive all messages that are there, waiting for the first.
+    ///
+    /// Example:
+    ///     websocket.send_many(["one", "two", "three"])
+    ///     print(websocket.recv_many(timeout=5))  # ['one', …]: as many as have come
     ///
     /// Args:
     ///     max: how many at most. Default: None, no limit.
@@ -280,6 +312,9 @@ impl Connection {
     ///
     /// It works with or without another thread in `recv`; messages that arrive meanwhile are kept.
     ///
+    /// Example:
+    ///     print(f"the round trip took {websocket.ping(timeout=5):.6f} s")
+    ///
     /// Args:
     ///     data: `str` or bytes-like, at most 125 bytes. Default: empty, which sends a payload of its
     ///         own that cannot be guessed.
@@ -321,6 +356,9 @@ impl Connection {
 
     /// Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
     ///
+    /// Example:
+    ///     websocket.pong()
+    ///
     /// Args:
     ///     data: `str` or bytes-like, at most 125 bytes. Default: empty.
     ///
@@ -339,6 +377,10 @@ impl Connection {
     ///
     /// Messages that came before can still be received. Closing again waits for the same end. A
     /// thread that is in `recv` meanwhile gets `ConnectionClosed`.
+    ///
+    /// Example:
+    ///     websocket.close(4000, "that is all")
+    ///     print(websocket.close_code, websocket.close_reason)
     ///
     /// Args:
     ///     code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
@@ -360,6 +402,10 @@ impl Connection {
     /// Messages that come meanwhile are kept, up to `max_queue` of them: if the peer sends more and
     /// nobody receives, its close cannot be seen.
     ///
+    /// Example:
+    ///     if not websocket.wait_closed(timeout=0.1):
+    ///         print("still open")
+    ///
     /// Args:
     ///     timeout: seconds to wait; None waits for ever, 0 only looks. Default: None.
     ///
@@ -373,6 +419,10 @@ impl Connection {
     }
 
     /// End the connection at once, with code 1001 and without waiting for the peer.
+    ///
+    /// Example:
+    ///     websocket.abandon()
+    ///     assert websocket.closed
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
@@ -381,6 +431,10 @@ impl Connection {
     }
 
     /// Return the socket's descriptor, to look at and not to read from or write to.
+    ///
+    /// Example:
+    ///     import os
+    ///     print(os.fstat(websocket.fileno()))
     ///
     /// Returns:
     ///     The descriptor; -1 once the connection is closed, as sockets do.

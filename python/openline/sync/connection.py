@@ -27,8 +27,9 @@ __all__ = ["Connection"]
 class Connection(_openline.Connection):
     """A WebSocket connection: what clients and servers have in common.
 
-    `connect` makes objects of `ClientConnection`, or of a class that was derived from that:
+    `connect` makes objects of `ClientConnection`, or of a class that was derived from that.
 
+    Example:
         class Chat(ClientConnection):
             def __init__(self, *args, **kwargs):
                 super().__init__(*args, **kwargs)
@@ -40,6 +41,7 @@ class Connection(_openline.Connection):
                 return message
 
         with connect("ws://localhost:8765", create_connection=Chat) as chat:
+            chat.send("hello")
             for message in chat:  # calls `recv`
                 print(chat.received, message)
 
