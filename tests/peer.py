@@ -72,7 +72,8 @@ class Peer:
 
     def connect(self, **kwargs: Any) -> ClientConnection:
         """Connect to this peer. Its keepalive is off, so that no ping is among the frames."""
-        return connect(self.uri, **{"ping_interval": None, "close_timeout": 0.2, **kwargs})
+        ws: ClientConnection = connect(self.uri, **{"ping_interval": None, "close_timeout": 0.2, **kwargs})
+        return ws
 
     @property
     def socket(self) -> socket.socket:

@@ -218,7 +218,7 @@ def test_over_a_unix_socket(tmp_path: pathlib.Path) -> None:
             if number == 2:
                 break
     with pytest.raises(TypeError, match=r"unix_reconnect\(\) got an unexpected keyword argument 'nope'"):
-        unix_reconnect(path, nope=1)
+        unix_reconnect(path, nope=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="the socket's path is missing"):
         unix_reconnect()
 

@@ -33,7 +33,7 @@ class TlsPeer:
 
     def connect(self, **kwargs: Any) -> ClientConnection:
         """Connect, with a `close_timeout` that no test waits for."""
-        ws = connect(self.uri, close_timeout=60, ping_interval=None, **kwargs)
+        ws: ClientConnection = connect(self.uri, close_timeout=60, ping_interval=None, **kwargs)
         self._thread.join(10)
         return ws
 

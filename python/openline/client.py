@@ -62,8 +62,8 @@ class ClientProtocol(Protocol):
         logger: LoggerLike | None = None,
     ) -> None:
         super().__init__(CLIENT, state=state, max_size=max_size, logger=logger)
-        self.uri = parse_uri(uri) if isinstance(uri, str) else uri
-        self.origin = arguments.header_value("origin", "Origin", origin)
+        self.uri: WebSocketURI = parse_uri(uri) if isinstance(uri, str) else uri
+        self.origin: str | None = arguments.header_value("origin", "Origin", origin)
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
 

@@ -89,6 +89,8 @@ class Protocol:
         logger: LoggerLike | None = None,
     ) -> None:
         self.side = side
+        self.max_message_size: int | None
+        self.max_fragment_size: int | None
         self.max_message_size, self.max_fragment_size = arguments.size_limits("max_size", max_size)
         arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
         if logger is not None:

@@ -71,10 +71,13 @@ class Target:
         return self.connect_to(self.uri(path, **query), **kwargs)
 
     def connect_to(self, uri: str, **kwargs: Any) -> ClientConnection:
-        if not self.is_unix:
-            return connect(uri, **kwargs)
-        scheme = urllib.parse.urlsplit(uri).scheme
-        return unix_connect(self.server.sockets[scheme], uri, **kwargs)
+        ws: ClientConnection
+        if self.is_unix:
+            scheme = urllib.parse.urlsplit(uri).scheme
+            ws = unix_connect(self.server.sockets[scheme], uri, **kwargs)
+        else:
+            ws = connect(uri, **kwargs)
+        return ws
 
     @staticmethod
     def new_key() -> str:

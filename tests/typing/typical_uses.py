@@ -15,7 +15,7 @@ from typing import Any, assert_type
 
 import openline
 from openline import exceptions
-from openline.client import backoff, process_exception
+from openline.client import ClientProtocol, backoff, process_exception
 from openline.datastructures import Headers
 from openline.extensions import ClientExtensionFactory, Extension
 from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -78,6 +78,59 @@ def every_argument(sock: socket.socket, wrapped: ssl.SSLSocket) -> None:
     connect("ws://localhost", additional_headers=[("Cookie", "a=1"), ("Cookie", "b=2")])
     connect("ws://localhost", additional_headers=Headers(Host="localhost"), max_queue=None)
     connect("ws://localhost", logger=logging.LoggerAdapter(logging.getLogger("app"), {}))
+
+
+class Chat(ClientConnection):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.received = 0
+
+    # pyright does not see that a parameter by position and name serves for one by name alone.
+    def recv(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, timeout: float | None = None, decode: bool | None = None
+    ) -> Any:
+        message = super().recv(timeout, decode)
+        self.received += 1
+        return message
+
+    def say(self, text: str) -> None:
+        self.send(text)
+
+
+class Loud(ClientConnection):
+    def send(self, message: Any, *args: Any, **kwargs: Any) -> None:
+        super().send(message.upper() if isinstance(message, str) else message, *args, **kwargs)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        super().close(code, reason or "that is all")
+
+
+def make_chat(sock: socket.socket, protocol: ClientProtocol, **options: Any) -> Chat:
+    return Chat(sock, protocol, **options)
+
+
+def classes_of_ones_own(chosen: type[ClientConnection] | None) -> None:
+    with connect("ws://localhost:8765", create_connection=Chat) as chat:
+        assert_type(chat, Chat)
+        chat.say("hello")
+        assert_type(chat.received, int)
+    assert_type(connect("ws://localhost:8765", create_connection=make_chat), Chat)
+    assert_type(connect("ws://localhost:8765", create_connection=chosen), ClientConnection)
+    assert_type(connect("ws://localhost:8765", create_connection=None), ClientConnection)
+    assert_type(unix_connect("/run/app.sock", create_connection=Loud, open_timeout=1), Loud)
+    for chat in reconnect("ws://localhost:8765", create_connection=Chat):
+        assert_type(chat, Chat)
+    with unix_reconnect("/run/app.sock", create_connection=Loud) as loud:
+        assert_type(loud, Loud)
+
+
+def protocols(websocket: ClientConnection, sock: socket.socket) -> None:
+    assert_type(websocket.protocol, ClientProtocol)
+    assert_type(websocket.protocol.state, State)
+    assert_type(websocket.protocol.uri, WebSocketURI)
+    assert_type(websocket.protocol.close_exc, exceptions.ConnectionClosed)
+    protocol = ClientProtocol("ws://localhost/", subprotocols=["chat"], max_size=None)
+    assert_type(ClientConnection(sock, protocol, ping_interval=None), ClientConnection)
 
 
 def receiving(websocket: ClientConnection) -> None:

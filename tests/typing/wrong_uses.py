@@ -28,9 +28,12 @@ def connecting() -> None:
     connect("ws://localhost", max_size="1M")  # type: ignore[arg-type]
     connect("ws://localhost", max_queue=(1, 2, 3))  # type: ignore[arg-type]
     connect("ws://localhost", proxy=False)  # type: ignore[arg-type]
-    connect("ws://localhost", create_connection=print)  # type: ignore[arg-type]
+    connect("ws://localhost", create_connection=print)  # type: ignore[type-var]
     connect("ws://localhost", extensions=["permessage-deflate"])  # type: ignore[list-item]
+    connect("ws://localhost", extra_headers={})  # type: ignore[call-arg]
     unix_connect(5)  # type: ignore[arg-type]
+    unix_connect("/run/app.sock", ping_interval="20")  # type: ignore[arg-type]
+    unix_connect("/run/app.sock", reconnect_delays=backoff)  # type: ignore[call-arg]
     reconnect("ws://localhost", reconnect_delays=backoff())  # type: ignore[arg-type]
 
 

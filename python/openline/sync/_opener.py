@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _arguments as arguments
 from .. import _openline
@@ -12,9 +12,6 @@ from ..client import ClientProtocol
 from ..exceptions import ConnectError
 from ..http11 import USER_AGENT
 from ..uri import parse_uri
-
-if TYPE_CHECKING:
-    from .client import ClientConnection
 
 __all__ = ["Opener", "unix_target"]
 
@@ -132,7 +129,7 @@ class Opener:
             warn_if_patched()
         self.path = path
         self.uri = uri
-        self.sock = sock
+        self.sock: Any = sock
         self.logger = logger
         self.create_connection = create_connection
         self.protocol_options = {
@@ -174,8 +171,8 @@ class Opener:
             max_queue_low=queue_low,
         )
 
-    def open(self) -> ClientConnection:
-        """Open a connection. After a failure, nothing is left open, `sock` neither."""
+    def open(self) -> Any:
+        """Open a connection, as `create_connection` makes it. After a failure, nothing is left open, `sock` neither."""
         handle = None
         try:
             handle = self._open_line()
@@ -210,7 +207,7 @@ class Opener:
         with bridge(sock) as ours:
             return self.client.connect_over(ours, self.uri)
 
-    def _create_connection(self, handle: _openline.Handle) -> ClientConnection:
+    def _create_connection(self, handle: _openline.Handle) -> Any:
         from .client import ClientConnection
 
         protocol = ClientProtocol(self.uri, **self.protocol_options)

@@ -7,7 +7,7 @@ arguments, and the attributes that are Python objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, Unpack
 
 from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from ..extensions.base import ClientExtensionFactory
     from ..typing import LoggerLike, PathLike
+    from ._options import C, ConnectOptions, ReconnectOptions, SocketOptions
+else:
+    C = TypeVar("C")
 
 __all__ = ["connect", "unix_connect", "reconnect", "unix_reconnect", "ClientConnection", "Timings"]
 
@@ -55,10 +58,10 @@ def connect(
     # Logging
     logger: LoggerLike | None = None,
     # What makes the connection
-    create_connection: type[ClientConnection] | Callable[..., ClientConnection] | None = None,
+    create_connection: Callable[..., C] | None = None,
     # For socket.create_connection
-    **kwargs: Any,
-) -> ClientConnection:
+    **kwargs: Unpack[SocketOptions],
+) -> C:
     """Connect to the WebSocket server at `uri`, and return when the connection is open.
 
     Example:
@@ -138,10 +141,14 @@ def connect(
         TimeoutError: `open_timeout` was over.
     """
     parameters = locals()  # which are the parameters at this point
-    return Opener("connect", None, parameters.pop("uri"), **parameters.pop("kwargs"), **parameters).open()
+    opener = Opener("connect", None, parameters.pop("uri"), **parameters.pop("kwargs"), **parameters)
+    connection: C = opener.open()
+    return connection
 
 
-def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> ClientConnection:
+def unix_connect(
+    path: PathLike | None = None, uri: str | None = None, **kwargs: Unpack[ConnectOptions[C]]
+) -> C:
     """Connect to a WebSocket server that listens on a Unix socket.
 
     Example:
@@ -167,10 +174,11 @@ def unix_connect(path: PathLike | None = None, uri: str | None = None, **kwargs:
         Exception: all that `connect` raises.
     """
     path, uri = unix_target(path, uri, kwargs.get("sock"), kwargs.get("ssl"))
-    return Opener("unix_connect", path, uri, **kwargs).open()
+    connection: C = Opener("unix_connect", path, uri, **kwargs).open()
+    return connection
 
 
-class reconnect:
+class reconnect(Generic[C]):
     """Connects to the WebSocket server at `uri` again and again: an iterator of connections without end.
 
     Example:
@@ -235,9 +243,9 @@ class reconnect:
         # Logging
         logger: LoggerLike | None = None,
         # What makes the connection
-        create_connection: type[ClientConnection] | Callable[..., ClientConnection] | None = None,
+        create_connection: Callable[..., C] | None = None,
         # For socket.create_connection
-        **kwargs: Any,
+        **kwargs: Unpack[SocketOptions],
     ) -> None:
         parameters = locals()  # which are the parameters at this point
         del parameters["self"]
@@ -262,13 +270,14 @@ class reconnect:
         self._opener = Opener(function, path, uri, **kwargs)
         self._process_exception = process_exception
         self._reconnect_delays = reconnect_delays
-        self._entered: ClientConnection | None = None
+        self._entered: C | None = None
 
-    def __enter__(self) -> ClientConnection:
+    def __enter__(self) -> C:
         if self._entered is not None:
             raise RuntimeError("this context has been entered already; use one reconnect() for each")
-        self._entered = self._opener.open()
-        return self._entered.__enter__()
+        entered: C = self._opener.open()
+        self._entered = entered
+        return entered.__enter__()
 
     def __exit__(
         self,
@@ -280,7 +289,7 @@ class reconnect:
         if entered is not None:
             entered.__exit__(exc_type, exc_value, traceback)
 
-    def __iter__(self) -> Generator[ClientConnection]:
+    def __iter__(self) -> Generator[C]:
         while True:
             connection = self._open_in_the_end()
             try:
@@ -288,7 +297,7 @@ class reconnect:
             finally:
                 connection.close()
 
-    def _open_in_the_end(self) -> ClientConnection:
+    def _open_in_the_end(self) -> C:
         """Open a connection, after as many attempts as it takes."""
         import logging
         import time
@@ -296,7 +305,8 @@ class reconnect:
         delays: Iterator[float] | None = None
         while True:
             try:
-                return self._opener.open()
+                connection: C = self._opener.open()
+                return connection
             except Exception as error:
                 try:
                     fatal = self._process_exception(error)
@@ -318,7 +328,9 @@ class reconnect:
             time.sleep(delay)
 
 
-def unix_reconnect(path: PathLike | None = None, uri: str | None = None, **kwargs: Any) -> reconnect:
+def unix_reconnect(
+    path: PathLike | None = None, uri: str | None = None, **kwargs: Unpack[ReconnectOptions[C]]
+) -> reconnect[C]:
     """Connect to a WebSocket server that listens on a Unix socket, again and again, as `reconnect` does.
 
     Example:
@@ -337,7 +349,7 @@ def unix_reconnect(path: PathLike | None = None, uri: str | None = None, **kwarg
         ValueError: both `path` and a `unix://` URI are given, or neither of them.
     """
     path, uri = unix_target(path, uri, kwargs.get("sock"), kwargs.get("ssl"))
-    made = reconnect.__new__(reconnect)
+    made: reconnect[Any] = reconnect.__new__(reconnect)
     made._prepare("unix_reconnect", path, uri, **kwargs)
     return made
 
