@@ -70,6 +70,7 @@ fuzz: ## MINUTES (10) of each fuzz target: fuzz/README.md
 types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs against the module
 	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance tests
 	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline._openline
+	$(QUIET) "docstrings of the stub" $(BIN)/python tools/stub_docs.py --check
 	@tools/pyright.sh
 
 test-python: build tests/node/node_modules ## the tests of the Python package

@@ -103,10 +103,68 @@ class Connection:
         *,
         text: bool | None = None,
         compress: bool | None = None,
-    ) -> None: ...
+    ) -> None:
+        r"""Send a message.
+
+        A `str` is sent as text. Bytes-like objects (`bytes`, `bytearray`, `memoryview`, any contiguous
+        buffer) are sent as binary. An iterable of either is sent as one message whose fragments are
+        its items, all of one kind; an empty one sends nothing.
+
+        Example:
+            websocket.send("hello")
+            websocket.send(b"\x00\x01")
+            websocket.send(["one message ", "in fragments"])
+            websocket.send('{"large": true}', timeout=5)
+
+        Args:
+            message: the message.
+            timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
+                of life, 0 does not wait. Default: None. For fragments it covers all of them.
+            text: True sends text also for bytes, which must then be UTF-8 (they are not checked, and
+                anything else makes the peer close); False sends binary also for a `str`. Default:
+                None, as the type says.
+            compress: on a connection with permessage-deflate, True compresses the message however short
+                it is, and False does not. Default: None, compress unless it has less than 32 bytes, which
+                cannot pay. Without permessage-deflate nothing is compressed.
+
+        Raises:
+            TimeoutError: `timeout` is over. Either nothing was sent, or the rest of the message goes
+                out first with the next call; within fragments, the connection is failed.
+            ConnectionClosed: the connection is closed.
+            ConcurrencyError: this thread is sending fragments of another message.
+            TypeError: the message is none of these, such as a dict; or its fragments are of different
+                kinds, which fails the connection with 1011, as does an exception from the iterable.
+            BufferError: the buffer is not contiguous.
+            UnicodeEncodeError: the string has lone surrogates.
+        """
     # Two forms for each `decode`: by position after `timeout`, or by name alone.
     @overload
-    def recv(self, timeout: float | None, decode: Literal[True]) -> str: ...
+    def recv(self, timeout: float | None, decode: Literal[True]) -> str:
+        """Receive the next message.
+
+        Example:
+            websocket.send("hello")
+            print(websocket.recv())  # hello
+            try:
+                message = websocket.recv(timeout=0.1)
+            except TimeoutError:
+                print("nothing came, and nothing is lost")
+
+        Args:
+            timeout: seconds to wait; None waits for ever, 0 takes only what is there. Default: None.
+            decode: True gives `str` and False gives `bytes`, whatever kind the message is. Default:
+                None, `str` for text and `bytes` for binary.
+
+        Returns:
+            `str` for a text message, `bytes` for a binary one.
+
+        Raises:
+            TimeoutError: no message came in time. Nothing is lost.
+            ConnectionClosed: the connection is closed, and all messages before that are received.
+            ConcurrencyError: another thread is receiving.
+            UnicodeDecodeError: with `decode=True`, a binary message is not UTF-8. It counts as
+                received; `object` of the exception has its bytes.
+        """
     @overload
     def recv(self, timeout: float | None, decode: Literal[False]) -> bytes: ...
     @overload
@@ -116,58 +174,236 @@ class Connection:
     @overload
     def recv(self, timeout: float | None = None, decode: bool | None = None) -> str | bytes: ...
     @overload
-    def recv_streaming(self, decode: Literal[True]) -> Iterator[str]: ...
+    def recv_streaming(self, decode: Literal[True]) -> Iterator[str]:
+        """Receive the next message fragment by fragment.
+
+        No other call receives until the iterator has come to its end or is dropped, which skips the
+        rest of the message.
+
+        Example:
+            websocket.send(["one message ", "in fragments"])
+            for fragment in websocket.recv_streaming():
+                print(fragment)
+
+        Args:
+            decode: True gives `str` and False gives `bytes`, whatever kind the message is. Default:
+                None, `str` for text and `bytes` for binary.
+
+        Returns:
+            An iterator over the fragments, each as soon as it came. A character that is cut between
+            two fragments comes with the second.
+
+        Raises:
+            ConcurrencyError: another thread is receiving, or fragments of another message are left.
+                What the iterator raises is as in `recv`.
+        """
     @overload
     def recv_streaming(self, decode: Literal[False]) -> Iterator[bytes]: ...
     @overload
     def recv_streaming(self, decode: bool | None = None) -> Iterator[str | bytes]: ...
-    def recv_into(self, buffer: Buffer, timeout: float | None = None) -> int: ...
+    def recv_into(self, buffer: Buffer, timeout: float | None = None) -> int:
+        """Receive the next message into a buffer.
+
+        Example:
+            buffer = bytearray(2**20)
+            websocket.send(b"hello")
+            length = websocket.recv_into(buffer)
+            print(bytes(buffer[:length]))  # b'hello'
+
+        Args:
+            buffer: a writable contiguous buffer, such as a `bytearray`. It cannot be resized meanwhile.
+            timeout: seconds to wait; None waits for ever, 0 takes only what is there. Default: None.
+
+        Returns:
+            The length of the message in bytes, UTF-8 for text.
+
+        Raises:
+            ValueError: the buffer is too small. The message is kept.
+            TypeError, BufferError: it is not a writable contiguous buffer.
+            TimeoutError, ConnectionClosed, ConcurrencyError: as in `recv`.
+        """
     def recv_many(
         self, max: SupportsIndex | None = None, timeout: float | None = None
-    ) -> list[str | bytes]: ...
+    ) -> list[str | bytes]:
+        """Receive all messages that are there, waiting for the first.
+
+        Example:
+            websocket.send_many(["one", "two", "three"])
+            print(websocket.recv_many(timeout=5))  # ['one', …]: as many as have come
+
+        Args:
+            max: how many at most. Default: None, no limit.
+            timeout: seconds to wait for the first; None waits for ever, 0 does not wait. Default: None.
+
+        Returns:
+            A list of at least one message, `str` for text and `bytes` for binary.
+
+        Raises:
+            ValueError: `max` is less than 1.
+            TimeoutError, ConnectionClosed, ConcurrencyError: as in `recv`, without any message.
+        """
     def send_many(
         self,
         messages: Iterable[str | Buffer],
         timeout: float | None = None,
         *,
         compress: bool | None = None,
-    ) -> None: ...
-    def ping(self, data: str | Buffer = b"", timeout: float | None = None) -> float: ...
-    def pong(self, data: str | Buffer = b"") -> None: ...
-    def close(self, code: int = 1000, reason: str = "") -> None: ...
-    def wait_closed(self, timeout: float | None = None) -> bool: ...
-    def abandon(self) -> None: ...
-    def fileno(self) -> int: ...
+    ) -> None:
+        """Send messages in order, in as few system calls as possible.
+
+        Example:
+            websocket.send_many(f"line {number}" for number in range(1000))
+
+        Args:
+            messages: an iterable of `str` and bytes-like objects. All of them are taken before the
+                first is sent.
+            timeout: seconds to wait while the peer does not read; None waits as long as it shows signs
+                of life. Default: None.
+            compress: as in `send`, for each of them. Default: None.
+
+        Raises:
+            TimeoutError: `timeout` is over; the text says how many messages are sent. No message is
+                sent in part: its rest goes out first with the next call.
+            ConnectionClosed: the connection is closed.
+            ConcurrencyError: this thread is sending fragments of another message.
+            TypeError: `messages` is one message, or one of them is neither `str` nor bytes-like;
+                nothing is sent.
+        """
+    def ping(self, data: str | Buffer = b"", timeout: float | None = None) -> float:
+        """Send a Ping and wait for its Pong (RFC 6455 §5.5.2).
+
+        It works with or without another thread in `recv`; messages that arrive meanwhile are kept.
+
+        Example:
+            print(f"the round trip took {websocket.ping(timeout=5):.6f} s")
+
+        Args:
+            data: `str` or bytes-like, at most 125 bytes. Default: empty, which sends a payload of its
+                own that cannot be guessed.
+            timeout: seconds to wait for the Pong; None waits as long as the connection lives.
+                Default: None.
+
+        Returns:
+            The round trip in seconds.
+
+        Raises:
+            TimeoutError: no Pong came in time.
+            ConnectionClosed: the connection closed first.
+            ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+            ConcurrencyError: another ping with the same data waits for its Pong.
+        """
+    def pong(self, data: str | Buffer = b"") -> None:
+        """Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
+
+        Example:
+            websocket.pong()
+
+        Args:
+            data: `str` or bytes-like, at most 125 bytes. Default: empty.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+        """
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection: the closing handshake (RFC 6455 §7), within `close_timeout`.
+
+        Messages that came before can still be received. Closing again waits for the same end. A
+        thread that is in `recv` meanwhile gets `ConnectionClosed`.
+
+        Example:
+            websocket.close(4000, "that is all")
+            print(websocket.close_code, websocket.close_reason)
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
+            reason: a text for people, at most 123 bytes in UTF-8. Default: "".
+
+        Raises:
+            ProtocolError: the code may not be sent, or the reason is too long. Nothing is sent.
+            ConnectionClosedError: in a forked child, which cannot close its parent's connection.
+        """
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until the connection is closed, by whomever.
+
+        Messages that come meanwhile are kept, up to `max_queue` of them: if the peer sends more and
+        nobody receives, its close cannot be seen.
+
+        Example:
+            if not websocket.wait_closed(timeout=0.1):
+                print("still open")
+
+        Args:
+            timeout: seconds to wait; None waits for ever, 0 only looks. Default: None.
+
+        Returns:
+            Whether it is closed.
+        """
+    def abandon(self) -> None:
+        """End the connection at once, with code 1001 and without waiting for the peer.
+
+        Example:
+            websocket.abandon()
+            assert websocket.closed
+        """
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to look at and not to read from or write to.
+
+        Example:
+            import os
+            print(os.fstat(websocket.fileno()))
+
+        Returns:
+            The descriptor; -1 once the connection is closed, as sockets do.
+        """
     def __iter__(self) -> Self: ...
     def __next__(self) -> str | bytes: ...
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether the connection has ended, by either side and for any cause."""
     @property
-    def subprotocol(self) -> str | None: ...
+    def subprotocol(self) -> str | None:
+        """The subprotocol that was agreed on; None if there is none."""
     @property
-    def local_address(self) -> Any: ...
+    def local_address(self) -> Any:
+        """Our address, as `socket.getsockname` gives it. Still known when the connection is closed."""
     @property
-    def remote_address(self) -> Any: ...
+    def remote_address(self) -> Any:
+        """The peer's address, as `socket.getpeername` gives it. Still known when the connection is closed."""
     @property
-    def close_code(self) -> int | None: ...
+    def close_code(self) -> int | None:
+        """The code that the peer closed with: 1005 if it gave none, 1006 if the connection ended without
+        a close frame of the peer's. None before the end.
+        """
     @property
-    def close_reason(self) -> str | None: ...
+    def close_reason(self) -> str | None:
+        """The reason that the peer closed with; empty if it gave none. None before the end."""
     @property
-    def latency(self) -> float: ...
+    def latency(self) -> float:
+        """The round trip of the latest ping that was answered, in seconds; 0 before the first. Keepalive
+        pings count too.
+        """
     @property
-    def close_timeout(self) -> float | None: ...
+    def close_timeout(self) -> float | None:
+        """The seconds that closing may take, after which the line is cut; None is no limit. Setting it
+        has no effect on a close that has begun.
+        """
     @close_timeout.setter
     def close_timeout(self, seconds: float | None, /) -> None: ...
     @property
     def opening_times(
         self,
-    ) -> tuple[float | None, float | None, float | None, float | None, float | None]: ...
+    ) -> tuple[float | None, float | None, float | None, float | None, float | None]:
+        """The seconds that each step of opening took: dns, tcp, proxy, tls, http."""
     @property
-    def state_number(self) -> int: ...
+    def state_number(self) -> int:
+        """The state as the number of `openline.State`: 0 not open yet, 1 open, 2 closing, 3 closed."""
     @property
-    def handshake_request(self) -> tuple[str, list[tuple[str, str]]]: ...
+    def handshake_request(self) -> tuple[str, list[tuple[str, str]]]:
+        """The request of the opening handshake: path, and headers as pairs."""
     @property
-    def handshake_response(self) -> tuple[int, str, list[tuple[str, str]], bytes]: ...
+    def handshake_response(self) -> tuple[int, str, list[tuple[str, str]], bytes]:
+        """The response of the opening handshake: status, reason phrase, headers as pairs, and body."""
 
 @final
 class Deflate:
