@@ -788,6 +788,42 @@ impl Connection {
         self.line.set_close_timeout(timeout);
     }
 
+    /// Changes the interval of keepalive pings and the time for their answers, as
+    /// [`Client::ping_interval`](crate::Client::ping_interval) and
+    /// [`Client::ping_timeout`](crate::Client::ping_timeout) set them; the first interval begins now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = openline::Client::new().ping_interval(None).connect(server.uri())?;
+    /// line.set_keepalive(Some(Duration::from_millis(1)), Some(Duration::from_secs(5)));
+    /// while line.latency().is_zero() {
+    ///     line.wait_closed(Duration::from_millis(1))?; // until a ping is answered
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn set_keepalive(&self, interval: Option<Duration>, timeout: Option<Duration>) {
+        self.line.set_keepalive(interval, timeout);
+    }
+
+    /// What carries the bytes, to look at: what TLS it is, or a transport of one's own that a
+    /// [`Secure`](crate::transport::Secure) has made. `None` once the connection is closed.
+    ///
+    /// To read from it or write to it breaks the connection; shutting it down ends it.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let transport = line.transport();
+    /// assert!(transport.is_some_and(|transport| transport.tls().is_none())); // ws://
+    /// # Ok(()) }
+    /// ```
+    pub fn transport(&self) -> Option<Arc<dyn Transport>> {
+        self.line.transport()
+    }
+
     /// The socket's descriptor, to look at; `None` once the connection is closed.
     ///
     /// ```

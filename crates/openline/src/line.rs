@@ -161,6 +161,14 @@ impl Line {
         *lock(&self.close_timeout) = timeout;
     }
 
+    /// Begins keepalive anew.
+    pub(crate) fn set_keepalive(&self, interval: Option<Duration>, timeout: Option<Duration>) {
+        let keepalive = Keepalive::new(interval, timeout, Instant::now());
+        let deadline = Deadline::from(keepalive.deadline());
+        self.bell.status().keepalive = keepalive;
+        self.driver.at(self, deadline);
+    }
+
     /// The transport, unless the line is over.
     pub(crate) fn transport(&self) -> Option<Arc<dyn Transport>> {
         lock(&self.cutter).clone()

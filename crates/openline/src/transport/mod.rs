@@ -8,6 +8,7 @@ mod socket;
 mod stream;
 mod tls;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -19,6 +20,7 @@ use crate::error::Result;
 
 pub use crate::opening::Opening;
 pub use stream::Stream;
+pub use tls::TlsDetails;
 
 pub(crate) use socket::{Socket, poll_until};
 pub(crate) use stream::Carried;
@@ -80,7 +82,7 @@ pub(crate) use tls::Tls;
 /// assert_eq!(sent.load(Ordering::Relaxed) - before, 2 + 4 + 5); // header, mask, payload
 /// # Ok(()) }
 /// ```
-pub trait Transport: fmt::Debug + Send + Sync {
+pub trait Transport: Any + fmt::Debug + Send + Sync {
     /// Reads what is there; 0 at the end of the stream.
     ///
     /// # Errors
@@ -137,6 +139,11 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// open as long as this transport. `None` if there is no such descriptor: the driver then looks
     /// every 50 ms at what nobody reads.
     fn source(&self) -> Option<BorrowedFd<'_>>;
+
+    /// What was agreed on in the TLS handshake. Default: `None`, there was none that is known here.
+    fn tls(&self) -> Option<TlsDetails> {
+        None
+    }
 
     /// The stream socket to which the bytes go as they are, for a library of TLS that wants to have one.
     /// Default: there is none.

@@ -9,17 +9,45 @@ use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use rustls::Connection as Session;
+use rustls::pki_types::CertificateDer;
+use rustls::{CipherSuite, Connection as Session, ProtocolVersion};
 
 use super::{Interest, Opening, Readiness, Transport};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, TlsError};
 use crate::sync::{Mutex, MutexGuard, lock, try_lock};
 
+/// What was agreed on in a TLS handshake by rustls: see
+/// [`Connection::transport`](crate::Connection::transport).
+///
+/// ```no_run
+/// # fn main() -> openline::Result<()> {
+/// let line = openline::connect("wss://example.com/feed")?;
+/// if let Some(tls) = line.transport().and_then(|transport| transport.tls()) {
+///     println!("{:?} by {:?}", tls.version, tls.peer_certificates.first());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TlsDetails {
+    /// The name of the server that was asked for.
+    pub server_name: String,
+    /// The version of TLS.
+    pub version: Option<ProtocolVersion>,
+    /// The cipher suite.
+    pub cipher_suite: Option<CipherSuite>,
+    /// The protocol that was chosen by ALPN.
+    pub alpn_protocol: Option<Vec<u8>>,
+    /// The peer's certificates, its own first.
+    pub peer_certificates: Vec<CertificateDer<'static>>,
+}
+
 /// A TLS session over a transport.
 #[derive(Debug)]
 pub(crate) struct Tls {
     below: Arc<dyn Transport>,
+    server_name: String,
     session: Mutex<Session>,
     /// Ciphertext that was read and not fed to the session. Used by whoever reads.
     incoming: Mutex<Ciphertext>,
@@ -38,7 +66,7 @@ struct Ciphertext {
 }
 
 impl Tls {
-    /// Shakes hands with `host`, whose name is for errors only: the session knows whom to verify.
+    /// Shakes hands with `host`, whose name is to be told only: the session knows whom to verify.
     ///
     /// # Errors
     ///
@@ -52,6 +80,7 @@ impl Tls {
         session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
         let tls = Tls {
             below,
+            server_name: host.to_owned(),
             session: Mutex::new(session),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
@@ -242,6 +271,22 @@ impl Transport for Tls {
 
     fn source(&self) -> Option<BorrowedFd<'_>> {
         self.below.source()
+    }
+
+    fn tls(&self) -> Option<TlsDetails> {
+        let session = lock(&self.session);
+        Some(TlsDetails {
+            server_name: self.server_name.clone(),
+            version: session.protocol_version(),
+            cipher_suite: session.negotiated_cipher_suite().map(|suite| suite.suite()),
+            alpn_protocol: session.alpn_protocol().map(<[u8]>::to_vec),
+            peer_certificates: session
+                .peer_certificates()
+                .unwrap_or_default()
+                .iter()
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
+        })
     }
 }
 
