@@ -25,6 +25,7 @@ PYTHON = {
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
     "reconnect.py": ["connection 2 is open", "ConnectionRefusedError", "6 messages over 2 connections"],
     "stats.py": ["round trip, p50", "round trip, p99", "send_many", "recv_many"],
+    "subclass.py": ["hello from ada", "2 sent, 2 received", "the socket has TCP_NODELAY"],
     "threads.py": ["8 threads, a connection each: 4000 messages echoed", "two threads, one connection"],
     "timeouts.py": ["nothing came in 0.1 s", "a ping took", "no handshake in 0.2 s"],
     "unix_socket.py": ["received 'over a Unix socket'", "asked for /feed?from=7", "no such socket"],

@@ -43,6 +43,7 @@ def programs() -> Iterator[list[tuple[str, ...]]]:
             ("unix_socket.py", local.address),
             ("reconnect.py",),  # it restarts a server of its own
             ("compression.py", echo.uri),
+            ("subclass.py", echo.uri),
             ("stats.py", echo.uri),
         ]
 

@@ -24,6 +24,7 @@ __all__ = [
     "host_and_port",
     "instance",
     "is_instance",
+    "keepalive",
     "listed",
     "local_addresses",
     "queue_marks",
@@ -59,6 +60,15 @@ def seconds(name: str, value: float | None, *, none: str, zero: bool = True) -> 
         least = "positive or 0" if zero else "positive"
         raise ValueError(f"{name} must be {least}, not {value}; None means {none}")
     return min(number, _CENTURY)
+
+
+def keepalive(interval: float | None, timeout: float | None) -> tuple[float | None, float | None]:
+    """Check `ping_interval` and `ping_timeout`."""
+    # Zero would send pings without pause, or give up before any answer could come.
+    return (
+        seconds("ping_interval", interval, none="no keepalive pings", zero=False),
+        seconds("ping_timeout", timeout, none="waiting for ever", zero=False),
+    )
 
 
 def size_limits(name: str, value: Any) -> tuple[int | None, int | None]:

@@ -68,9 +68,9 @@ class ClientProtocol(Protocol):
         self.available_subprotocols = subprotocols
 
     @classmethod
-    def _of(cls, protocol: Any) -> ClientProtocol:
+    def _of(cls, protocol: Any) -> Any:
         """Return a protocol object of openline's for one that may be of `websockets`."""
-        if isinstance(protocol, ClientProtocol):
+        if isinstance(protocol, Protocol):
             return protocol
         made = cls(
             WebSocketURI(*(getattr(protocol.uri, name) for name in WebSocketURI.__match_args__)),

@@ -100,6 +100,8 @@ class Protocol:
         self._state = state
         # The connection, once it is open.
         self._handle: _openline.Handle | None = None
+        # The interval and time-out of pings that it was opened with.
+        self._keepalive: tuple[float | None, float | None] | None = None
 
     @made_once
     def id(self) -> uuid.UUID:

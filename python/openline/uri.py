@@ -66,6 +66,21 @@ class WebSocketURI(Record):
         return self.username, self.password or ""
 
 
+def unparse(uri: WebSocketURI) -> str:
+    """Return the text of a URI that was taken apart.
+
+    >>> unparse(WebSocketURI(True, "::1", 443, "/chat", "a=b", "ada", "p@ss"))
+    'wss://ada:p%40ss@[::1]:443/chat?a=b'
+    """
+    user = ""
+    if uri.user_info is not None:
+        from urllib.parse import quote
+
+        user = ":".join(quote(part, safe="") for part in uri.user_info) + "@"
+    host = f"[{uri.host}]" if ":" in uri.host else uri.host
+    return f"{'wss' if uri.secure else 'ws'}://{user}{host}:{uri.port}{uri.resource_name}"
+
+
 def parse_uri(uri: str) -> WebSocketURI:
     """Take a WebSocket URI apart.
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openline::Connection;
 use openline::proxy::ProxyUri;
@@ -210,13 +210,26 @@ impl Client {
 
     /// Connects over a `socket.socket`. A plain one is used by a descriptor of our own; an
     /// `ssl.SSLSocket` by its methods. Returns and raises as `connect`.
-    fn connect_over(&self, py: Python<'_>, sock: &Bound<'_, PyAny>, uri: &str) -> PyResult<Handle> {
+    ///
+    /// Args:
+    ///     secured: whether a `wss://` URI needs no TLS over the socket.
+    #[pyo3(signature = (sock, uri, *, secured=false))]
+    fn connect_over(
+        &self,
+        py: Python<'_>,
+        sock: &Bound<'_, PyAny>,
+        uri: &str,
+        secured: bool,
+    ) -> PyResult<Handle> {
         let stream = if ssl::is_ssl_socket(sock)? {
             ssl::ssl_socket_stream(sock)?
         } else {
             Stream::from(duplicate(sock)?)
         };
-        self.open(py, move |client, give_up| client.connect_over_unless(stream, uri, give_up))
+        self.open(py, move |client, give_up| {
+            let secured = secured.then(|| client.clone().tls_by(Arc::new(ssl::Secured)));
+            secured.as_ref().unwrap_or(client).connect_over_unless(stream, uri, give_up)
+        })
     }
 }
 

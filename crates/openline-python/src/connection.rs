@@ -33,6 +33,8 @@ use crate::wait::{once, resume};
 #[pyclass(frozen, subclass, module = "openline._openline")]
 pub(crate) struct Connection {
     adopted: OnceLock<Adopted>,
+    /// Whether it will never be open.
+    is_given_up: AtomicBool,
     turn: FragmentsTurn,
     /// Whether iteration calls `recv` of Python, which is overridden then.
     is_recv_overridden: AtomicBool,
@@ -61,6 +63,7 @@ impl Connection {
         let is_overridden = !cls.getattr(intern!(cls.py(), "recv"))?.is(&own);
         Ok(Connection {
             adopted: OnceLock::new(),
+            is_given_up: AtomicBool::new(false),
             turn: FragmentsTurn::default(),
             is_recv_overridden: AtomicBool::new(is_overridden),
         })
@@ -80,6 +83,11 @@ impl Connection {
         self.adopted
             .set(Adopted { line, large_limit, sock })
             .map_err(|_| error::invalid_state(py, "this connection is open already"))
+    }
+
+    /// Take it that there will be no connection: this object is closed.
+    fn _give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
     }
 
     // Sending.
@@ -391,6 +399,9 @@ impl Connection {
     ///     ConnectionClosedError: in a forked child, which cannot close its parent's connection.
     #[pyo3(signature = (code=None, reason=""), text_signature = "($self, code=1000, reason='')")]
     fn close(&self, py: Python<'_>, code: Option<&Bound<'_, PyAny>>, reason: &str) -> PyResult<()> {
+        if self.is_given_up() {
+            return Ok(());
+        }
         let Adopted { line, sock, .. } = self.adopted(py)?;
         let code = code.map_or(Ok(1000), |code| close_code(code))?;
         resume(py, line, || line.close(code, reason))?;
@@ -424,6 +435,9 @@ impl Connection {
     ///     websocket.abandon()
     ///     assert websocket.closed
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_given_up() {
+            return Ok(());
+        }
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
         py.detach(|| line.abandon());
@@ -447,7 +461,7 @@ impl Connection {
     /// Whether the connection has ended, by either side and for any cause.
     #[getter]
     fn closed(&self) -> bool {
-        self.adopted.get().is_some_and(|adopted| adopted.line.is_closed())
+        self.adopted.get().map_or_else(|| self.is_given_up(), |adopted| adopted.line.is_closed())
     }
 
     /// The subprotocol that was agreed on; None if there is none.
@@ -509,10 +523,26 @@ impl Connection {
         Ok(())
     }
 
+    /// Begin keepalive anew: seconds between pings and for the answers, as the Python layer has checked
+    /// them.
+    fn _set_keepalive(
+        &self,
+        py: Python<'_>,
+        ping_interval: Option<f64>,
+        ping_timeout: Option<f64>,
+    ) -> PyResult<()> {
+        self.line(py)?.set_keepalive(limit(ping_interval), limit(ping_timeout));
+        Ok(())
+    }
+
     /// The state as the number of `openline.State`: 0 not open yet, 1 open, 2 closing, 3 closed.
     #[getter]
     fn state_number(&self) -> u8 {
-        self.adopted.get().map_or(0, |adopted| handle::state_number(&adopted.line))
+        match self.adopted.get() {
+            Some(adopted) => handle::state_number(&adopted.line),
+            None if self.is_given_up() => 3,
+            None => 0,
+        }
     }
 
     /// The request of the opening handshake: path, and headers as pairs.
@@ -542,7 +572,16 @@ pub(crate) fn request_parts(request: &Request) -> (&str, Vec<(&str, &str)>) {
 
 impl Connection {
     fn adopted(&self, py: Python<'_>) -> PyResult<&Adopted> {
-        self.adopted.get().ok_or_else(|| error::invalid_state(py, NOT_OPEN))
+        self.adopted.get().ok_or_else(|| {
+            if self.is_given_up() {
+                return error::never_open(py);
+            }
+            error::invalid_state(py, NOT_OPEN)
+        })
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.is_given_up.load(Ordering::Relaxed)
     }
 
     fn line(&self, py: Python<'_>) -> PyResult<&Line> {

@@ -46,6 +46,11 @@ pub(crate) fn invalid_state(py: Python<'_>, text: &str) -> PyErr {
     make(py, "InvalidState", (text,)).unwrap_or_else(|error| error)
 }
 
+/// The `ConnectionClosedError` of a connection that could not be opened.
+pub(crate) fn never_open(py: Python<'_>) -> PyErr {
+    make(py, "ConnectionClosedError", (py.None(), py.None())).unwrap_or_else(|error| error)
+}
+
 /// A `ConcurrencyError`.
 pub(crate) fn concurrency_error(py: Python<'_>, text: &str) -> PyErr {
     make(py, "ConcurrencyError", (text,)).unwrap_or_else(|error| error)

@@ -1,14 +1,22 @@
 //! The class `Handle`: an opened connection for the Python layer, which gives it to a `Connection` and
 //! looks at it through the protocol object.
 
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use openline::transport::{TlsDetails, Transport};
 use openline::{Closed, Connection, State};
+use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use crate::connection::address;
 use crate::error;
 use crate::extension;
+use crate::ssl;
 
 /// A connection, and how large a message may be for its memory to be allocated when only its header
 /// has come.
@@ -51,6 +59,76 @@ impl Handle {
         self.opened.connection.raw_fd().unwrap_or(-1)
     }
 
+    /// Duplicate the socket's descriptor, for the caller to close.
+    ///
+    /// Raises:
+    ///     OSError: the connection is closed.
+    fn dup(&self, py: Python<'_>) -> PyResult<i32> {
+        let transport = self.transport(py)?;
+        let source = transport.source().ok_or_else(|| closed(py))?;
+        let duplicate = source.try_clone_to_owned();
+        Ok(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd())
+    }
+
+    /// Shut one direction of the stream down, or both, by the numbers of `socket.SHUT_RD`, `SHUT_WR` and
+    /// `SHUT_RDWR`.
+    ///
+    /// Raises:
+    ///     OSError: the connection is closed.
+    fn shutdown(&self, py: Python<'_>, how: i32) -> PyResult<()> {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Err(PyValueError::new_err(format!("how must be 0, 1 or 2, not {how}"))),
+        };
+        let transport = self.transport(py)?;
+        py.detach(|| transport.shutdown(how));
+        Ok(())
+    }
+
+    /// Whether there is TLS of ours.
+    #[getter]
+    fn is_secure(&self) -> bool {
+        self.opened.connection.timings().tls.is_some()
+    }
+
+    /// What was agreed on in a TLS handshake by rustls: the server's name, version, cipher suite, protocol
+    /// of ALPN, and the peer's certificate; None if there was none.
+    fn tls_details<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let Some(details) = self.transport(py)?.tls() else { return Ok(None) };
+        let TlsDetails { server_name, version, cipher_suite, alpn_protocol, .. } = &details;
+        let version = version.and_then(|version| version.as_str());
+        let suite = cipher_suite.and_then(|suite| suite.as_str());
+        let alpn = alpn_protocol.as_ref().map(|name| String::from_utf8_lossy(name).into_owned());
+        let certificate =
+            details.peer_certificates.first().map(|certificate| PyBytes::new(py, certificate));
+        (server_name, version, suite, alpn, certificate).into_pyobject(py).map(Some)
+    }
+
+    /// Get an attribute of the object of Python's `ssl` that the connection uses, or call it with arguments.
+    ///
+    /// Raises:
+    ///     OSError: the connection is closed.
+    ///     AttributeError: there is no such object, or no such attribute of it.
+    #[pyo3(signature = (name, arguments=None))]
+    fn ask_ssl<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        ssl::look(py, &self.transport(py)?, name, arguments)
+            .unwrap_or_else(|| Err(PyAttributeError::new_err(name.to_owned())))
+    }
+
+    /// Our address, and the peer's, as `socket` gives them; known when the connection is closed, too.
+    #[getter]
+    fn addresses<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let connection = &self.opened.connection;
+        Ok((address(py, connection.local_address())?, address(py, connection.remote_address())?))
+    }
+
     /// The state as the number of `openline.State`.
     #[getter]
     fn state_number(&self) -> u8 {
@@ -79,6 +157,19 @@ impl Handle {
         Ok(made.map(|made| made.into_value(py).into_any()))
     }
 }
+
+impl Handle {
+    fn transport(&self, py: Python<'_>) -> PyResult<Arc<dyn Transport>> {
+        self.opened.connection.transport().ok_or_else(|| closed(py))
+    }
+}
+
+/// What the methods of a closed socket raise.
+fn closed(py: Python<'_>) -> PyErr {
+    error::os_error(py, &io::Error::from_raw_os_error(EBADF), None)
+}
+
+const EBADF: i32 = 9;
 
 /// The state of a connection as the number of `openline.State`.
 pub(crate) fn state_number(connection: &Connection) -> u8 {

@@ -12,6 +12,7 @@ from ..client import ClientProtocol
 from ..exceptions import ConnectError
 from ..http11 import USER_AGENT
 from ..uri import parse_uri
+from ._socket import view
 
 __all__ = ["Opener", "unix_target"]
 
@@ -92,9 +93,7 @@ class Opener:
 
         forever = "waiting for ever"
         open_seconds = arguments.seconds("open_timeout", open_timeout, none=forever)
-        # Zero would send pings without pause, or give up before any answer could come.
-        interval = arguments.seconds("ping_interval", ping_interval, none="no keepalive pings", zero=False)
-        pong_seconds = arguments.seconds("ping_timeout", ping_timeout, none=forever, zero=False)
+        interval, pong_seconds = arguments.keepalive(ping_interval, ping_timeout)
         close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
         max_message, max_fragment = arguments.size_limits("max_size", max_size)
         queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
@@ -130,6 +129,7 @@ class Opener:
         self.path = path
         self.uri = uri
         self.sock: Any = sock
+        self.ssl = ssl
         self.logger = logger
         self.create_connection = create_connection
         self.protocol_options = {
@@ -175,7 +175,7 @@ class Opener:
         """Open a connection, as `create_connection` makes it. After a failure, nothing is left open, `sock` neither."""
         handle = None
         try:
-            handle = self._open_line()
+            handle = self.open_line()
             return self._create_connection(handle)
         except BaseException:
             if handle is not None:
@@ -184,9 +184,14 @@ class Opener:
                 self.sock.close()
             raise
 
-    def _open_line(self) -> _openline.Handle:
+    def open_line(self, *, secured: bool = False) -> _openline.Handle:
+        """Open a connection for an object that is there already.
+
+        Args:
+            secured: whether `sock` needs no TLS of ours for a wss:// URI.
+        """
         if self.sock is not None:
-            return self._open_over(self.sock)
+            return self._open_over(self.sock, secured)
         try:
             if self.path is None:
                 return self.client.connect(self.uri)
@@ -198,22 +203,26 @@ class Opener:
                 raise ExceptionGroup("create_connection failed", error.attempts) from error
             raise
 
-    def _open_over(self, sock: Any) -> _openline.Handle:
+    def _open_over(self, sock: Any, secured: bool) -> _openline.Handle:
         if arguments.is_instance(sock, "socket", "socket"):
-            return self.client.connect_over(sock, self.uri)
+            return self.client.connect_over(sock, self.uri, secured=secured)
         from ._bridge import bridge
 
         # The connection has a descriptor of its own for the same socket.
         with bridge(sock) as ours:
-            return self.client.connect_over(ours, self.uri)
+            return self.client.connect_over(ours, self.uri, secured=secured)
 
     def _create_connection(self, handle: _openline.Handle) -> Any:
         from .client import ClientConnection
 
         protocol = ClientProtocol(self.uri, **self.protocol_options)
         protocol._handle = handle
+        protocol._keepalive = self.connection_options["ping_interval"], self.connection_options["ping_timeout"]
+        sock = self.sock
+        if sock is None or handle.is_secure:
+            sock = view(handle, sock, self.ssl)
         create = ClientConnection if self.create_connection is None else self.create_connection
-        return create(self.sock, protocol, **self.connection_options)
+        return create(sock, protocol, **self.connection_options)
 
 
 def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes | None, str]:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, Un
 
 from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
+from ..exceptions import InvalidState
 from ..http11 import USER_AGENT
+from ..protocol import CONNECTING
+from ..uri import unparse
 from ._opener import Opener, unix_target
 from .connection import Connection
 
@@ -397,6 +400,66 @@ class ClientConnection(Connection):
     """
 
     protocol: ClientProtocol
+
+    def handshake(
+        self,
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = USER_AGENT,
+        timeout: float | None = None,
+    ) -> None:
+        """Make the opening handshake over the socket that this object was made with.
+
+        `connect` does so itself. A `wss://` URI goes with a socket that is secure already, such as an
+        `ssl.SSLSocket`. After a failure the socket is closed, and `protocol.handshake_exc` is the exception.
+
+        Example:
+            sock = socket.create_connection(("localhost", 8765))
+            websocket = ClientConnection(sock, ClientProtocol("ws://localhost:8765/chat"))
+            websocket.handshake(timeout=10)
+
+        Args:
+            additional_headers: as for `connect`. Default: None.
+            user_agent_header: as for `connect`. Default: "Python/x.y openline/x.y.z".
+            timeout: seconds for all of it; None waits for ever. Default: None.
+
+        Raises:
+            InvalidHandshake: the server did not agree to a WebSocket; `InvalidStatus` has its answer.
+            TimeoutError: `timeout` was over.
+            InvalidState: the handshake has been made, or the connection was closed.
+            TypeError, ValueError: an argument of this method or of the constructor cannot be used; or the
+                server redirects, which is not for a socket that is connected already.
+        """
+        protocol = self.protocol
+        if self.state is not CONNECTING:
+            raise InvalidState(f"connection is {self.state.name.lower()}: it had its handshake")
+        opener = Opener(
+            "handshake",
+            None,
+            unparse(protocol.uri),
+            sock=self.socket,
+            origin=protocol.origin,
+            extensions=protocol.available_extensions,
+            subprotocols=protocol.available_subprotocols,
+            compression=None,
+            additional_headers=additional_headers,
+            user_agent_header=user_agent_header,
+            proxy=None,
+            open_timeout=timeout,
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+            close_timeout=self._close_timeout,
+            max_size=(protocol.max_message_size, protocol.max_fragment_size),
+            max_queue=self._max_queue,
+        )
+        try:
+            protocol._handle = opener.open_line(secured=True)
+            self._adopt(protocol._handle, self.socket)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                protocol.handshake_exc = error
+            self.close_socket()
+            raise
+        del self.request, self.response  # they are there from now on
 
     @property
     def timings(self) -> Timings:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from .. import _arguments as arguments
 from .. import _openline
 from .._made_once import made_once
+from ..client import ClientProtocol
 from ..frames import CloseCode
 from ..http11 import Request, Response
 from ..protocol import CLOSED, CONNECTING, Protocol, State
@@ -49,12 +51,13 @@ class Connection(_openline.Connection):
         sock: the socket.
         protocol: the protocol object. If `connect` has made it, the handshake is over, and this connection
             is open from here on.
-        ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults.
+        ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults. A
+            connection that is open already keeps the `max_queue` of `connect`.
 
     Attributes:
         socket: the socket: the one that was given, or a view of ours.
         protocol: the protocol object, which tells settings and state.
-        ping_interval: seconds between keepalive pings; None if there are none.
+        ping_interval: seconds between keepalive pings; None if there are none. See `start_keepalive`.
         ping_timeout: seconds to wait for the answer to a keepalive ping; None if that is for ever.
 
     Raises:
@@ -72,11 +75,22 @@ class Connection(_openline.Connection):
         max_queue: int | None | tuple[int | None, int | None] = 16,
     ) -> None:
         self.socket = sock
-        self.protocol = protocol
+        self.protocol: Protocol = ClientProtocol._of(protocol)
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
-        if protocol._handle is not None:
-            self._adopt(protocol._handle, sock)
+        if self.protocol._handle is not None:
+            self._adopt(self.protocol._handle, sock)
+            # A subclass may have chosen others than `connect` was told.
+            if (ping_interval, ping_timeout) != self.protocol._keepalive:
+                self.start_keepalive()
+            if close_timeout != self.close_timeout:
+                self.close_timeout = close_timeout
+            return
+        # For the handshake.
+        self._close_timeout = close_timeout
+        self._max_queue = max_queue
+        # As they are while there was none.
+        self.__dict__.update(request=None, response=None)
 
     @made_once
     def id(self) -> uuid.UUID:
@@ -116,6 +130,29 @@ class Connection(_openline.Connection):
         """Where the connection is in its life. To learn of its end, rather handle `ConnectionClosed`."""
         return State(self.state_number)
 
+    def start_keepalive(self) -> None:
+        """Begin keepalive anew, with `ping_interval` and `ping_timeout` as they are now.
+
+        It runs from the handshake on, so this is for a connection whose `ping_interval` was changed:
+
+            websocket.ping_interval = 5
+            websocket.start_keepalive()
+
+        Raises:
+            TypeError, ValueError: one of them cannot be used.
+            InvalidState: the connection is not open yet.
+        """
+        self._set_keepalive(*arguments.keepalive(self.ping_interval, self.ping_timeout))
+
+    def close_socket(self) -> None:
+        """End the connection at once, without waiting for the peer; before the handshake, close the socket."""
+        if self.state_number == CONNECTING:
+            self._give_up()
+            self.protocol._state = CLOSED
+            self.socket.close()
+        else:
+            self.abandon()
+
     def __enter__(self) -> Self:
         return self
 
@@ -125,6 +162,9 @@ class Connection(_openline.Connection):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self.state_number == CONNECTING:
+            self.close_socket()
+            return
         if exc_type is None:
             self.close()
             return
@@ -144,10 +184,12 @@ class Connection(_openline.Connection):
         return f"<{type(self).__qualname__} {self.state.name}{to}>"
 
     def __del__(self) -> None:
-        if self.state_number in (CONNECTING, CLOSED):
+        state = self.state_number
+        if state == CONNECTING:
             return
         try:
-            # As for files and sockets: whoever forgets to close can find out where, with -X tracemalloc.
-            warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
+            if state != CLOSED:
+                # As for files and sockets: whoever forgets to close can find out where, with -X tracemalloc.
+                warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
         finally:
-            self.abandon()
+            self.abandon()  # it closes the socket that was given, too

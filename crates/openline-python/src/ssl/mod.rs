@@ -9,10 +9,12 @@ mod outcome;
 mod transport;
 mod turn;
 
+use std::any::Any;
 use std::sync::Arc;
 
-use openline::transport::{Secure, Stream};
+use openline::transport::{Opening, Secure, Stream, Transport};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use context::Context;
 use transport::PythonTls;
@@ -20,6 +22,34 @@ use transport::PythonTls;
 /// TLS by an `ssl.SSLContext`.
 pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
     Arc::new(Context::new(context))
+}
+
+/// No TLS, for a `wss://` URI over a socket that is secure already.
+#[derive(Debug)]
+pub(crate) struct Secured;
+
+impl Secure for Secured {
+    fn secure(
+        &self,
+        transport: Arc<dyn Transport>,
+        _server_name: &str,
+        _opening: &Opening<'_>,
+    ) -> openline::Result<Arc<dyn Transport>> {
+        Ok(transport)
+    }
+}
+
+/// Calls a method of the object of Python's `ssl` that a transport uses, or gets an attribute of it; None if
+/// there is no such object.
+pub(crate) fn look<'py>(
+    py: Python<'py>,
+    transport: &Arc<dyn Transport>,
+    name: &str,
+    arguments: Option<&Bound<'py, PyTuple>>,
+) -> Option<PyResult<Bound<'py, PyAny>>> {
+    let transport: &dyn Any = &**transport;
+    let tls = transport.downcast_ref::<PythonTls>()?;
+    Some(tls.look(py, name, arguments))
 }
 
 /// Whether a socket has TLS of its own.

@@ -21,7 +21,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::{PyByteArray, PyBytes, PyTuple};
 
 use super::context::Sessions;
 use super::outcome::{Step, is_of_tls, tls_outcome, to_io, wanted};
@@ -86,6 +86,21 @@ impl PythonTls {
             has_unsent: AtomicBool::new(false),
             is_sending: AtomicBool::new(false),
             sessions,
+        }
+    }
+
+    /// Calls a method of the object, or gets an attribute of it.
+    pub(super) fn look<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _turn = self.turn.take(py);
+        let value = self.object.bind(py).getattr(name)?;
+        match arguments {
+            Some(arguments) => value.call1(arguments),
+            None => Ok(value),
         }
     }
 
