@@ -13,7 +13,13 @@ import pytest
 import trustme
 
 from openline import exceptions
-from openline.exceptions import ConnectError, ConnectionClosed, InvalidMessage, InvalidStatus
+from openline.exceptions import (
+    ConnectError,
+    ConnectionClosed,
+    InvalidMessage,
+    InvalidState,
+    InvalidStatus,
+)
 from openline.sync.client import connect, unix_connect
 from openline.testing import EchoServer
 
@@ -112,14 +118,14 @@ class TestConnect:
         with pytest.raises(ValueError, match="Upgrade"):
             connect(server.uri, additional_headers={"Upgrade": "h2c"})
 
-    def test_a_handle_is_for_one_connection(self, server: EchoServer) -> None:
+    def test_the_bindings_class_alone_is_no_connection(self) -> None:
         from openline import _openline
 
-        untyped: Any = _openline.Connection
+        untyped: Any = _openline.Connection(1, b=2)
+        with pytest.raises(InvalidState):
+            untyped.recv()
         with pytest.raises(TypeError):
-            untyped()
-        with pytest.raises(TypeError):
-            untyped("handle")
+            untyped._adopt("handle")
 
     def test_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         authority = trustme.CA()
