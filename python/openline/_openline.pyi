@@ -302,6 +302,8 @@ class Connection:
             ProtocolError: `data` has more than 125 bytes. Nothing is sent.
             ConcurrencyError: another ping with the same data waits for its Pong.
         """
+    def send_ping(self, data: str | Buffer | None = None) -> int: ...
+    def wait_answered(self, number: int, timeout: float | None = None) -> bool: ...
     def pong(self, data: str | Buffer = b"") -> None:
         """Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
 

@@ -362,6 +362,50 @@ impl Connection {
         }
     }
 
+    /// Send a Ping and go on (RFC 6455 §5.5.2).
+    ///
+    /// Args:
+    ///     data: `str` or bytes-like, at most 125 bytes. Default: None, a payload of its own that cannot
+    ///         be guessed.
+    ///
+    /// Returns:
+    ///     The number of the Ping, for `wait_answered`.
+    ///
+    /// Raises:
+    ///     ConnectionClosed: the connection is closed.
+    ///     ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+    ///     ConcurrencyError: another ping with the same data waits for its Pong.
+    #[pyo3(signature = (data=None))]
+    fn send_ping(&self, py: Python<'_>, data: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+        let data = data.map(|data| Data::of("data", data)).transpose()?;
+        let payload = data.as_ref().map(Data::payload).transpose()?;
+        let line = self.line(py)?;
+        resume(py, line, || line.send_ping(payload))
+    }
+
+    /// Wait until a Ping of `send_ping` is answered, by its own Pong or by that of a later Ping.
+    ///
+    /// Args:
+    ///     number: what `send_ping` returned.
+    ///     timeout: seconds to wait; None waits for ever, 0 only looks. Default: None.
+    ///
+    /// Returns:
+    ///     Whether it is answered.
+    ///
+    /// Raises:
+    ///     ConnectionClosed: the connection closed first.
+    #[pyo3(signature = (number, timeout=None))]
+    fn wait_answered(
+        &self,
+        py: Python<'_>,
+        number: u64,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let deadline = deadline(timeout)?;
+        let line = self.line(py)?;
+        resume(py, line, || line.wait_answered(number, deadline))
+    }
+
     /// Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
     ///
     /// Example:

@@ -512,6 +512,48 @@ impl Connection {
         self.line.forget_ping(id);
     }
 
+    /// Sends a Ping and keeps nothing of it but its number, for
+    /// [`wait_answered`](Connection::wait_answered): anybody may wait for its Pong, or nobody.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Connection::ping).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let id = line.send_ping(None)?;
+    /// assert!(line.wait_answered(id, Duration::from_secs(5))?);
+    /// assert!(line.wait_answered(id, Duration::ZERO)?); // asked as often as one likes
+    /// # Ok(()) }
+    /// ```
+    pub fn send_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
+        self.line.send_ping(payload)
+    }
+
+    /// Waits until a Ping is answered, by its own Pong or by that of a later Ping (RFC 6455 §5.5.3);
+    /// `false` when the time is over first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] if the connection ended before the Pong came.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// let (first, second) = (line.send_ping(None)?, line.send_ping(None)?);
+    /// assert!(line.wait_answered(second, Duration::from_secs(5))?);
+    /// assert!(line.wait_answered(first, Duration::ZERO)?);
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_answered(&self, id: u64, timeout: impl Into<Deadline>) -> Result<bool> {
+        self.line.wait_answered(id, timeout.into())
+    }
+
     /// Sends an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
     ///
     /// # Errors

@@ -391,6 +391,15 @@ impl Line {
 
     /// Sends a ping; its number, to wait for the Pong with.
     pub(crate) fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
+        self.ping_out(payload, |status, id| drop(status.round_trips.insert(id, None)))
+    }
+
+    /// Sends a ping of which only its number is kept; its number.
+    pub(crate) fn send_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
+        self.ping_out(payload, |_, _| ())
+    }
+
+    fn ping_out(&self, payload: Option<&[u8]>, note: impl FnOnce(&mut Status, u64)) -> Result<u64> {
         self.check_process()?;
         let payload = match payload {
             Some(payload) if payload.len() > 125 => {
@@ -409,7 +418,7 @@ impl Line {
                 return Err(Error::Concurrency("already waiting for a pong with the same data"));
             }
             let id = status.pings.sent(&payload, Instant::now());
-            status.round_trips.insert(id, None);
+            note(&mut status, id);
             // Under the lock, so that pings go out in the order of their numbers: a Pong answers
             // those before it too.
             self.control.push(Opcode::Ping, payload);
@@ -436,6 +445,20 @@ impl Line {
         };
         self.forget_ping(id);
         outcome
+    }
+
+    /// Waits until a ping is answered; whether it is.
+    pub(crate) fn wait_answered(&self, id: u64, deadline: Deadline) -> Result<bool> {
+        let outcome = self.attend(deadline, |status| {
+            if id < status.answered_below {
+                Some(Ok(true))
+            } else if status.closing.state() == State::Closed {
+                Some(Err(Error::Closed(status.closed())))
+            } else {
+                None
+            }
+        });
+        outcome?.unwrap_or(Ok(false))
     }
 
     /// Nobody waits for the Pong any more.

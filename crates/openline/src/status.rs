@@ -20,6 +20,8 @@ pub(crate) struct Status {
     pub(crate) pings: Pings,
     /// Round trips of answered pings that a caller of `ping` waits for.
     pub(crate) round_trips: BTreeMap<u64, Option<Duration>>,
+    /// All pings whose number is smaller are answered, by their own Pong or by a later one's.
+    pub(crate) answered_below: u64,
     pub(crate) latency: Duration,
     pub(crate) keepalive: Keepalive,
 }
@@ -32,6 +34,7 @@ impl Status {
             close_deadline: Deadline::NEVER,
             pings: Pings::default(),
             round_trips: BTreeMap::new(),
+            answered_below: 0,
             latency: Duration::ZERO,
             keepalive,
         }
@@ -54,6 +57,7 @@ impl Status {
     pub(crate) fn answered(&mut self, payload: &[u8], now: Instant) {
         let Some((id, round_trip)) = self.pings.answered(payload, now) else { return };
         self.latency = round_trip;
+        self.answered_below = id + 1;
         for (_, waiting) in self.round_trips.range_mut(..=id) {
             waiting.get_or_insert(round_trip);
         }
