@@ -13,6 +13,7 @@ from __future__ import annotations
 
 # None of this imports ssl, asyncio or logging: `import openline` stays cheap.
 from builtins import TimeoutError
+from typing import TYPE_CHECKING, Any
 
 from ._openline import __version__
 from .datastructures import Headers
@@ -56,11 +57,17 @@ from .frames import CloseCode, Opcode
 from .protocol import State
 from .sync.client import Timings, connect, reconnect
 
+if TYPE_CHECKING:
+    from .dropin import install, uninstall
+
 __all__ = [
     "__version__",
     "connect",
     "reconnect",
     "Timings",
+    # dropin
+    "install",
+    "uninstall",
     # datastructures, frames, protocol
     "CloseCode",
     "Headers",
@@ -103,3 +110,13 @@ __all__ = [
     "TooManyHeaders",
     "WebSocketException",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("install", "uninstall"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from . import dropin
+
+        return getattr(dropin, name)

@@ -164,14 +164,14 @@ class Protocol:
 
         None until the connection is closed.
         """
-        if self.state is not CLOSED:
+        if self.state != CLOSED:
             return None
         return 1006 if self.close_rcvd is None else self.close_rcvd.code
 
     @property
     def close_reason(self) -> str | None:
         """The reason that the peer closed with; empty if it gave none. None until the connection is closed."""
-        if self.state is not CLOSED:
+        if self.state != CLOSED:
             return None
         return "" if self.close_rcvd is None else self.close_rcvd.reason
 
@@ -184,7 +184,7 @@ class Protocol:
         """
         from .exceptions import ConnectionClosedError, InvalidState
 
-        if self.state is not CLOSED:
+        if self.state != CLOSED:
             raise InvalidState(f"connection is {self.state.name.lower()}, not closed")
         if self._closed is None:  # it has never been open
             return ConnectionClosedError(None, None)

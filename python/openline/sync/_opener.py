@@ -28,6 +28,10 @@ class Opener:
         uri: the URI.
     """
 
+    # How the names of environment variables begin that set other defaults.
+    environment = "OPENLINE"
+    protocol_class = ClientProtocol
+
     def __init__(
         self,
         function: str,
@@ -154,7 +158,7 @@ class Opener:
             address=address,
             local_addresses=arguments.local_addresses(source),
             connect_timeout=connect_seconds,
-            max_redirects=arguments.count_from_environment("OPENLINE_MAX_REDIRECTS", 10),
+            max_redirects=arguments.count_from_environment(f"{self.environment}_MAX_REDIRECTS", 10),
             origin=origin,
             subprotocols=subprotocol_list,
             compression=compression is not None and not factories,
@@ -215,7 +219,7 @@ class Opener:
     def _create_connection(self, handle: _openline.Handle) -> Any:
         from .client import ClientConnection
 
-        protocol = ClientProtocol(self.uri, **self.protocol_options)
+        protocol = self.protocol_class(self.uri, **self.protocol_options)
         protocol._handle = handle
         protocol._keepalive = self.connection_options["ping_interval"], self.connection_options["ping_timeout"]
         sock = self.sock

@@ -214,6 +214,8 @@ class reconnect(Generic[C]):
         Exception: those of `connect`.
     """
 
+    _opener_class = Opener
+
     def __init__(
         self,
         uri: str,
@@ -270,7 +272,7 @@ class reconnect(Generic[C]):
                 raise TypeError(f"{name} must be callable, not {type(value).__name__}")
         if kwargs.get("sock") is not None:
             raise ValueError(f"{function}() makes new sockets, and sock would serve once; use connect()")
-        self._opener = Opener(function, path, uri, **kwargs)
+        self._opener = self._opener_class(function, path, uri, **kwargs)
         self._process_exception = process_exception
         self._reconnect_delays = reconnect_delays
         self._entered: C | None = None

@@ -180,7 +180,7 @@ class Connection(_openline.Connection):
         )
 
     def __repr__(self) -> str:
-        to = "" if self.state is CONNECTING else f" to {self.remote_address!r}"
+        to = "" if self.state == CONNECTING else f" to {self.remote_address!r}"
         return f"<{type(self).__qualname__} {self.state.name}{to}>"
 
     def __del__(self) -> None:

@@ -1,0 +1,130 @@
+"""Drop-in mode with the real package `websockets`, release 15 or later.
+
+Two of its modules are replaced. Its exceptions and values become bases of ours, so that `except` clauses and
+`isinstance` which name the real classes hold for what openline raises and hands out.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import operator
+import sys
+import warnings
+from collections.abc import Iterator, MutableMapping
+from contextlib import ExitStack
+from types import ModuleType
+from typing import Any
+
+from .. import datastructures, exceptions
+from .._record import Record
+from . import client, connection
+
+__all__ = ["install"]
+
+
+def install(undo: ExitStack) -> None:
+    """Put openline's client beside what the real package has.
+
+    Args:
+        undo: where to note how to take it back.
+    """
+    holders = sorted(_holders())
+    websockets = importlib.import_module("websockets")
+    # The real server needs the real connection, so it is imported before that is replaced.
+    importlib.import_module("websockets.sync.server")
+    sync = importlib.import_module("websockets.sync")
+
+    for module in (client, connection):
+        name = module.__name__.rpartition(".")[2]
+        _put(undo, sys.modules, f"websockets.sync.{name}", module)
+        _put(undo, vars(sync), name, module)
+    for name in client.__all__:
+        _put(undo, vars(sync), name, getattr(client, name))
+    _put(undo, vars(websockets), "TimeoutError", builtins.TimeoutError)
+
+    vars(client)["State"] = importlib.import_module("websockets.protocol").State
+    _adopt_exceptions(undo)
+    for name in _RECORDS:
+        _adopt_records(undo, name)
+    _adopt_headers(undo)
+
+    if holders:
+        warnings.warn(
+            f"websockets.sync.client was imported before openline.install() by {', '.join(holders)}, which "
+            "will not use openline; call openline.install() before these modules are imported",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _holders() -> Iterator[str]:
+    """Generate the names of modules that hold objects of the real client."""
+    real = sys.modules.get("websockets.sync.client")
+    if real is None:
+        return
+    held = {id(getattr(real, name)) for name in client.__all__ if hasattr(real, name)} | {id(real)}
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("websockets", "openline") or not isinstance(module, ModuleType):
+            continue
+        # Past `__getattribute__` of modules that are loaded when they are first looked at.
+        namespace = ModuleType.__getattribute__(module, "__dict__")
+        if any(id(value) in held for value in list(namespace.values())):
+            yield name
+
+
+def _adopt_exceptions(undo: ExitStack) -> None:
+    real = importlib.import_module("websockets.exceptions")
+    for name in exceptions.__all__:
+        ours = getattr(exceptions, name)
+        theirs = getattr(real, name, None)
+        if ours is exceptions.WebSocketException:
+            continue  # nothing is raised that is no more than this
+        if theirs is None and ours.__base__ is exceptions.WebSocketException:
+            theirs = real.WebSocketException  # of an older release, which does not have this one
+        if theirs is not None:
+            _add_base(undo, ours, theirs)
+
+
+def _adopt_records(undo: ExitStack, module_name: str) -> None:
+    try:
+        real = importlib.import_module(f"websockets.{module_name}")
+    except ModuleNotFoundError:
+        return  # an older release
+    for ours in list(vars(importlib.import_module(f"openline.{module_name}")).values()):
+        theirs = getattr(real, getattr(ours, "__name__", ""), None)
+        if isinstance(ours, type) and issubclass(ours, Record) and isinstance(theirs, type):
+            _add_base(undo, ours, theirs)
+            undo.callback(setattr, ours, "_twin", ours._twin)
+            ours._twin = theirs
+
+
+def _adopt_headers(undo: ExitStack) -> None:
+    ours, theirs = datastructures.Headers, importlib.import_module("websockets.datastructures").Headers
+    # Real headers have slots, so they cannot be a base. What is registered stays so, which does no harm.
+    theirs.register(ours)
+    # What real headers look for in others that are an instance of their class.
+    for name, attribute in [("_dict", "_values"), ("_list", "_items")]:
+        setattr(ours, name, property(operator.attrgetter(attribute)))
+        undo.callback(delattr, ours, name)
+
+
+def _add_base(undo: ExitStack, ours: type, theirs: type) -> None:
+    bases = ours.__bases__
+    # Behind our own, which have the methods, and before builtins, which are bases of theirs as well.
+    own = [base for base in bases if base.__module__.startswith("openline")]
+    builtin = [base for base in bases if base not in own and not issubclass(theirs, base)]
+    undo.callback(setattr, ours, "__bases__", bases)
+    ours.__bases__ = (*own, theirs, *builtin)
+
+
+def _put(undo: ExitStack, namespace: MutableMapping[str, Any], name: str, value: Any) -> None:
+    if name in namespace:
+        undo.callback(namespace.__setitem__, name, namespace[name])
+    else:
+        undo.callback(namespace.pop, name, None)
+    namespace[name] = value
+
+
+# Modules with records that both packages have.
+_RECORDS = ("frames", "http11", "uri", "proxy")
