@@ -1,5 +1,7 @@
 //! The two messages of a handshake (RFC 9112 §3, §4).
 
+use super::Limits;
+use super::head::{HeadReader, Kind};
 use super::headers::{Headers, encode_latin1};
 
 /// The request that opens a connection.
@@ -103,6 +105,27 @@ impl Response {
             headers: Headers::new(),
             body: Vec::new(),
         }
+    }
+
+    /// Reads the head of a response; `None` unless it is there to its end and in order. The body is left
+    /// out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::http::Response;
+    ///
+    /// let response = Response::parse_head(b"HTTP/1.1 101 \r\nUpgrade: chat\r\n\r\n");
+    /// let response = response.ok_or("the head is whole")?;
+    /// assert_eq!((response.status_code, response.headers.get("Upgrade")), (101, Some("chat")));
+    /// assert_eq!(Response::parse_head(b"HTTP/1.1 101 \r\nUpgra"), None);
+    /// # Ok::<(), &str>(())
+    /// ```
+    pub fn parse_head(bytes: &[u8]) -> Option<Response> {
+        let mut reader = HeadReader::new(Kind::Response, Limits::default());
+        let is_complete = reader.feed(bytes).ok()?;
+        let head = if is_complete { reader.into_response().ok() } else { None };
+        head.map(|head| head.message)
     }
 
     /// Appends the response as it is sent, body last.
