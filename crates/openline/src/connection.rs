@@ -117,7 +117,8 @@ impl Connection {
         message: impl Into<Outgoing<'m>>,
         timeout: impl Into<Deadline>,
     ) -> Result<()> {
-        self.line.send(Turn::Message, Part::Whole, message.into(), timeout.into())
+        let (turn, part) = (Turn::Message, Part::Whole);
+        self.line.report(self.line.send(turn, part, message.into(), timeout.into()))
     }
 
     /// Sends messages in order, with as few system calls as possible. The first of the two results
@@ -137,7 +138,8 @@ impl Connection {
         messages: impl IntoIterator<Item = M>,
         timeout: impl Into<Deadline>,
     ) -> (usize, Result<()>) {
-        self.line.send_many(messages.into_iter().map(Into::into), timeout.into())
+        let messages = messages.into_iter().map(Into::into);
+        self.line.report(self.line.send_many(messages, timeout.into()))
     }
 
     /// Starts a message that is sent in fragments (RFC 6455 §5.4); see [`FragmentSender`].
@@ -177,7 +179,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn flush(&self, timeout: impl Into<Deadline>) -> Result<()> {
-        self.line.flush(timeout.into())
+        self.line.report(self.line.flush(timeout.into()))
     }
 
     // Receiving.
@@ -472,7 +474,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
-        self.line.start_ping(payload)
+        self.line.report(self.line.start_ping(payload))
     }
 
     /// Waits for the Pong of a Ping. After an error other than [`Error::Interrupted`] nobody waits for
@@ -493,7 +495,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn await_pong(&self, id: u64, timeout: impl Into<Deadline>) -> Result<Duration> {
-        self.line.await_pong(id, timeout.into())
+        self.line.report(self.line.await_pong(id, timeout.into()))
     }
 
     /// Gives up waiting for a Pong.
@@ -570,7 +572,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn pong(&self, payload: &[u8]) -> Result<()> {
-        self.line.send_pong(payload)
+        self.line.report(self.line.send_pong(payload))
     }
 
     /// Closes the connection: the closing handshake (RFC 6455 §7), within `close_timeout`. Messages
@@ -593,7 +595,8 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn close(&self, code: u16, reason: &str) -> Result<()> {
-        self.line.close(CloseFrame::new(code, reason)?)
+        let close = CloseFrame::new(code, reason)?;
+        self.line.report(self.line.close(close))
     }
 
     /// Starts to close without waiting for the end; the driver sees to it.
@@ -619,7 +622,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn wait_closed(&self, timeout: impl Into<Deadline>) -> Result<bool> {
-        self.line.await_closed(timeout.into())
+        self.line.report(self.line.await_closed(timeout.into()))
     }
 
     /// Ends the connection at once, without waiting for the peer. Dropping the last handle does the
@@ -637,6 +640,7 @@ impl Connection {
     /// ```
     pub fn abandon(&self) {
         self.line.abandon();
+        self.line.report(());
     }
 
     // What is known of it.
@@ -896,11 +900,12 @@ impl Connection {
     }
 }
 
-/// The right to receive, for the length of a call.
+/// The right to receive, for the length of a call, which ends with what it has to log.
 struct Receiving<'c>(&'c Line);
 
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
         self.0.receiving.store(false, Ordering::Release);
+        self.0.report(());
     }
 }

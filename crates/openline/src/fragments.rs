@@ -62,7 +62,11 @@ impl FragmentReceiver {
     /// # Ok(()) }
     /// ```
     pub fn next_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Option<Message>> {
-        let deadline = timeout.into();
+        let outcome = self.next_until(timeout.into());
+        self.connection.line.report(outcome)
+    }
+
+    fn next_until(&mut self, deadline: Deadline) -> Result<Option<Message>> {
         while !self.is_over {
             let fragment = self.fragments.pop();
             if self.fragments.is_given_out() {
@@ -210,7 +214,8 @@ impl FragmentSender<'_> {
         }
         let turn = if self.has_begun { Turn::Continuation } else { Turn::Message };
         let fragment = Outgoing::new(self.kind, fragment).compress(self.compress);
-        let outcome = self.connection.line.send(turn, part, fragment, deadline);
+        let line = &self.connection.line;
+        let outcome = line.report(line.send(turn, part, fragment, deadline));
         let is_committed = match &outcome {
             Ok(()) => true,
             Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => *committed,

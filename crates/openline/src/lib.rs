@@ -36,6 +36,7 @@ mod error;
 mod extensions;
 mod fork;
 mod fragments;
+mod journal;
 mod keys;
 mod line;
 mod messages;
@@ -62,6 +63,7 @@ pub use deadline::Deadline;
 pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
 pub use fork::{fork_is_near, forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
+pub use journal::{Journal, Record};
 pub use messages::Messages;
 pub use openline_proto::extension::Compress;
 pub use openline_proto::{

@@ -23,6 +23,7 @@ use crate::deadline::Deadline;
 use crate::driver::{Driver, Registration};
 use crate::error::{Cause, Closed, Error, Result, Waiting};
 use crate::fork::Process;
+use crate::journal::{Journal, KeepaliveEvent, Way};
 use crate::keys;
 use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
 use crate::status::{Bell, Status};
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) resume_queue: Option<usize>,
     pub(crate) interruptible: bool,
     pub(crate) interrupted_by: Option<fn() -> bool>,
+    /// Where the connection notes what happens, if anybody wants to know.
+    pub(crate) journal: Option<Journal>,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             resume_queue: None,
             interruptible: false,
             interrupted_by: None,
+            journal: None,
         }
     }
 }
@@ -111,7 +115,10 @@ impl Line {
     ) -> Arc<Line> {
         let keepalive =
             Keepalive::new(settings.ping_interval, settings.ping_timeout, Instant::now());
-        let read = ReadHalf::new(transport.clone(), role, settings.limits, extensions, leftover);
+        let journal = settings.journal.as_ref();
+        let read =
+            ReadHalf::new(transport.clone(), role, settings.limits, extensions, journal, leftover);
+        let write = WriteHalf::new(transport.clone(), role, extensions, journal);
         let line = Arc::new(Line {
             role,
             process: Process::current(),
@@ -122,7 +129,7 @@ impl Line {
             is_looked_out: AtomicBool::new(false),
             life: AtomicU64::new(0),
             paused: AtomicBool::new(false),
-            write: Mutex::new(WriteHalf::new(transport.clone(), role, extensions)),
+            write: Mutex::new(write),
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),
@@ -184,6 +191,21 @@ impl Line {
         if self.settings.interruptible { Err(Error::Interrupted { committed }) } else { Ok(()) }
     }
 
+    /// Where to note what happens, if anybody wants to know.
+    #[inline]
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.settings.journal.as_ref()
+    }
+
+    /// Gives the result of a call of the user's, after what happened until then was logged.
+    #[inline]
+    pub(crate) fn report<T>(&self, outcome: T) -> T {
+        if let Some(journal) = self.journal() {
+            journal.report();
+        }
+        outcome
+    }
+
     // How the connection goes on and ends.
 
     /// The peer pings.
@@ -194,7 +216,10 @@ impl Line {
 
     /// The peer answers a ping, or sends a sign of life.
     pub(crate) fn on_pong(&self, payload: &[u8]) {
-        self.bell.status().answered(payload, Instant::now());
+        let answers_keepalive = self.bell.status().answered(payload, Instant::now());
+        if answers_keepalive && let Some(journal) = self.journal() {
+            journal.keepalive(KeepaliveEvent::Answered);
+        }
         self.bell.ring();
     }
 
@@ -242,10 +267,14 @@ impl Line {
 
     /// Writing failed. What the peer sent before is still to be read, up to the end of the stream.
     pub(crate) fn lose(&self, error: io::Error) {
+        let error = std::sync::Arc::new(error);
+        if let Some(journal) = self.journal() {
+            journal.failed(Way::Sent, error.clone());
+        }
         {
             let mut status = self.bell.status();
             if !status.closing.is_complete() {
-                status.cause.get_or_insert(Cause::Io(error.into()));
+                status.cause.get_or_insert(Cause::Io(error));
             }
             self.enter_closing(&mut status);
         }
@@ -255,11 +284,15 @@ impl Line {
 
     /// The read half saw the end of the stream: the connection is over, for all.
     pub(crate) fn on_end(&self, error: Option<io::Error>) {
+        let error = error.map(std::sync::Arc::new);
         {
             let mut status = self.bell.status();
+            if let Some(journal) = self.journal() {
+                self.note_end(journal, &status, error.clone());
+            }
             if !status.closing.is_complete() {
                 status.cause.get_or_insert(match error {
-                    Some(error) => Cause::Io(error.into()),
+                    Some(error) => Cause::Io(error),
                     None => Cause::Eof,
                 });
             }
@@ -276,6 +309,28 @@ impl Line {
             half.end();
         }
         self.bell.ring();
+    }
+
+    fn note_end(
+        &self,
+        journal: &Journal,
+        status: &Status,
+        error: Option<std::sync::Arc<io::Error>>,
+    ) {
+        if let Some(error) = error {
+            journal.failed(Way::Received, error);
+        }
+        // After the peer's Close, or an end of ours, the end of the stream is what has to come.
+        let is_awaited = status.closing.received().is_some()
+            || matches!(
+                status.cause,
+                Some(Cause::BrokenOff | Cause::PingTimeout | Cause::Protocol(_))
+            );
+        if !is_awaited {
+            journal.end_of_stream(Way::Received);
+        }
+        journal.end_of_stream(Way::Sent);
+        journal.state("CLOSED");
     }
 
     /// Ends our side of the stream once both Close frames went their way. RFC 6455 §7.1.1: the
@@ -597,12 +652,18 @@ impl Line {
                 let payload = keys::random::<4>();
                 {
                     let mut status = self.bell.status();
-                    status.pings.sent(&payload, now);
+                    status.keepalive_ping = Some(status.pings.sent(&payload, now));
                     self.control.push(Opcode::Ping, payload.to_vec());
                 }
                 self.flush_control();
+                if let Some(journal) = self.journal() {
+                    journal.keepalive(KeepaliveEvent::Sent);
+                }
             }
             Some(Due::Timeout) => {
+                if let Some(journal) = self.journal() {
+                    journal.keepalive(KeepaliveEvent::TimedOut);
+                }
                 let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, PING_TIMEOUT);
                 self.fail(Cause::PingTimeout, close);
                 // The peer is gone: nobody would answer.

@@ -15,6 +15,7 @@ use shuttle::thread;
 use crate::deadline::Deadline;
 use crate::driver::{Driver, Next};
 use crate::error::{Error, Result};
+use crate::journal::Journal;
 use crate::line::{Line, Settings};
 use crate::sync::{Arc, Condvar, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Readiness, Transport};
@@ -461,6 +462,41 @@ fn the_receiving_flag_and_the_read_lock_are_free_in_the_end() {
             driver.join().unwrap();
             assert!(!line.receiving.load(Ordering::Relaxed));
             assert!(try_lock(&line.read).is_some());
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn no_record_of_a_journal_is_left_behind_by_two_threads() {
+    shuttle::check_random(
+        || {
+            let journal = Journal::new(None);
+            let given = Arc::new(Mutex::new(Vec::new()));
+            let give_out = |journal: &Journal, given: &Mutex<Vec<String>>| {
+                let outcome = journal.give_out(|record| {
+                    thread::yield_now();
+                    lock(given).push(record.to_string());
+                    Ok::<(), std::convert::Infallible>(())
+                });
+                outcome.unwrap();
+            };
+            let threads: Vec<_> = ["OPEN", "CLOSING"]
+                .into_iter()
+                .map(|state| {
+                    let (journal, given) = (journal.clone(), given.clone());
+                    thread::spawn(move || {
+                        for _ in 0..2 {
+                            journal.state(state);
+                            give_out(&journal, &given);
+                        }
+                    })
+                })
+                .collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            let given = lock(&given);
+            let of = |state: &str| given.iter().filter(|text| text.ends_with(state)).count();
+            assert_eq!((of("OPEN"), of("CLOSING"), given.len()), (2, 2, 4));
         },
         SCHEDULES,
     );

@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
+use crate::journal;
 use crate::keys;
 use crate::status::SLICE;
 
@@ -151,6 +152,7 @@ impl Reconnect {
             let delay = delays.get_or_insert_with(|| (self.delays)()).next();
             let Some(delay) = delay else { return Err(error) };
             log::info!(
+                target: journal::CLIENT,
                 "connect failed; reconnecting in {:.1} seconds: {error}",
                 delay.as_secs_f64()
             );

@@ -29,6 +29,7 @@ use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
 use crate::extensions::Extensions;
+use crate::journal::{Journal, SERVER, Way};
 use crate::line::Settings;
 use crate::opening::{Opening, timed_out};
 use crate::status::SLICE;
@@ -601,7 +602,14 @@ impl Shared {
         let (open, extensions) = self.shake_hands(&*transport, deadline)?;
         let ServerOpen { request, response, subprotocol, leftover, .. } = open;
         let driver = Driver::shared().map_err(no_driver)?;
-        let settings = self.options.settings.clone();
+        let journal = Journal::for_target(SERVER);
+        if let Some(journal) = &journal {
+            journal.state("CONNECTING");
+            journal.request(Way::Received, &request);
+            journal.response(Way::Sent, &response);
+            journal.state("OPEN");
+        }
+        let settings = Settings { journal, ..self.options.settings.clone() };
         let timings = Timings::default();
         let established =
             Established { addresses, request, response, subprotocol, extensions, timings };

@@ -24,6 +24,8 @@ pub(crate) struct Status {
     pub(crate) answered_below: u64,
     pub(crate) latency: Duration,
     pub(crate) keepalive: Keepalive,
+    /// The latest ping of keepalive, until it is answered.
+    pub(crate) keepalive_ping: Option<u64>,
 }
 
 impl Status {
@@ -37,6 +39,7 @@ impl Status {
             answered_below: 0,
             latency: Duration::ZERO,
             keepalive,
+            keepalive_ping: None,
         }
     }
 
@@ -53,14 +56,15 @@ impl Status {
         }
     }
 
-    /// Notes a Pong.
-    pub(crate) fn answered(&mut self, payload: &[u8], now: Instant) {
-        let Some((id, round_trip)) = self.pings.answered(payload, now) else { return };
+    /// Notes a Pong; whether it answers the latest ping of keepalive.
+    pub(crate) fn answered(&mut self, payload: &[u8], now: Instant) -> bool {
+        let Some((id, round_trip)) = self.pings.answered(payload, now) else { return false };
         self.latency = round_trip;
         self.answered_below = id + 1;
         for (_, waiting) in self.round_trips.range_mut(..=id) {
             waiting.get_or_insert(round_trip);
         }
+        self.keepalive_ping.take_if(|ping| *ping <= id).is_some()
     }
 }
 

@@ -18,6 +18,7 @@ use crate::connection::Connection;
 use crate::dial::Dialing;
 use crate::error::{Error, Result};
 use crate::extensions::Extensions;
+use crate::journal::Journal;
 use crate::line::Settings;
 use crate::proxy::Choice;
 use crate::reconnect::Reconnect;
@@ -702,6 +703,29 @@ impl Client {
     #[must_use]
     pub fn interrupted_by(mut self, is_interrupted: fn() -> bool) -> Client {
         self.settings.interrupted_by = Some(is_interrupted);
+        self
+    }
+
+    /// Where the connections note what happens on them, for a logger; the caller gives it out. Default:
+    /// none, and the engine itself gives the records to the [`log`] facade if that wants them, at the level
+    /// `debug` with the target `openline::client`.
+    ///
+    /// ```
+    /// use openline::{Client, Journal};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let uri = server.uri();
+    /// let journal = Journal::new(None);
+    /// Client::new().journal(&journal).connect(uri)?;
+    /// journal.give_out(|record| {
+    ///     println!("first connection: {record}");
+    ///     Ok::<(), std::convert::Infallible>(())
+    /// }).expect("infallible");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn journal(mut self, journal: &Journal) -> Client {
+        self.settings.journal = Some(journal.clone());
         self
     }
 

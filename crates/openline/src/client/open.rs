@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openline_proto::extension;
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientOpen, ClientProgress};
 use openline_proto::handshake::{ExtensionParams, HandshakeError};
-use openline_proto::http::Headers;
+use openline_proto::http::{Headers, Response};
 use openline_proto::redirect::{self, RedirectError};
 use openline_proto::{Role, Uri};
 
@@ -19,7 +19,9 @@ use crate::deadline::Deadline;
 use crate::dial::{self, Callee};
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
+use crate::journal::{CLIENT, Journal, Way};
 use crate::keys;
+use crate::line::Settings;
 use crate::opening::Opening;
 use crate::proxy::{self, Tunnel};
 use crate::timings::{Timings, timed};
@@ -38,18 +40,36 @@ pub(super) enum Start<'a> {
 impl Client {
     pub(super) fn open(
         &self,
-        mut start: Start<'_>,
+        start: Start<'_>,
         uri: &str,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Connection> {
         self.check()?;
+        let journal = self.settings.journal.clone().or_else(|| Journal::for_target(CLIENT));
+        let outcome = self.open_noting(start, uri, give_up, journal.as_ref());
+        if let Some(journal) = &journal {
+            journal.report();
+        }
+        outcome
+    }
+
+    /// Opens a connection, following redirects. What happens on the way is noted in the journal, which is
+    /// the connection's then.
+    fn open_noting(
+        &self,
+        mut start: Start<'_>,
+        uri: &str,
+        give_up: &dyn Fn() -> bool,
+        journal: Option<&Journal>,
+    ) -> Result<Connection> {
         let mut uri = Uri::parse(uri)?;
         let mut headers = self.headers.clone();
         let opening = Opening::new(Deadline::from(self.open_timeout), give_up);
         let mut timings = Timings::default();
         for redirects in 0.. {
-            let response = match self.open_once(&mut start, &uri, &headers, &opening, &mut timings)
-            {
+            let opened =
+                self.open_once(&mut start, &uri, &headers, &opening, &mut timings, journal);
+            let response = match opened {
                 Err(Error::Handshake(HandshakeError::InvalidStatus(response))) => response,
                 outcome => return outcome,
             };
@@ -76,6 +96,7 @@ impl Client {
         headers: &Headers,
         opening: &Opening<'_>,
         timings: &mut Timings,
+        journal: Option<&Journal>,
     ) -> Result<Connection> {
         // What cannot be asked for fails before anything is opened.
         let extensions = self.extensions.list();
@@ -86,9 +107,22 @@ impl Client {
             transport =
                 timed(&mut timings.tls, || self.tls.secure(transport, server_name, opening))?;
         }
-        let open =
-            timed(&mut timings.http, || shake_hands(&*transport, handshake, server_name, opening))?;
-        let extensions = extension::accept(&extensions, &open.extensions)?;
+        let shake_hands = || {
+            let open = shake_hands(&*transport, handshake, server_name, opening, journal)?;
+            let extensions = extension::accept(&extensions, &open.extensions)?;
+            Ok((open, extensions))
+        };
+        let outcome: Result<_> = timed(&mut timings.http, shake_hands);
+        if let Some(journal) = journal {
+            match &outcome {
+                Ok(_) => journal.state("OPEN"),
+                Err(_) => {
+                    journal.end_of_stream(Way::Sent);
+                    journal.state("CLOSED");
+                }
+            }
+        }
+        let (open, extensions) = outcome?;
         let driver = Driver::shared().map_err(no_driver)?;
         let established = Established {
             addresses,
@@ -98,7 +132,7 @@ impl Client {
             extensions,
             timings: *timings,
         };
-        let settings = self.settings.clone();
+        let settings = Settings { journal: journal.cloned(), ..self.settings.clone() };
         Ok(Connection::new(transport, Role::Client, settings, &open.leftover, driver, established))
     }
 
@@ -191,7 +225,13 @@ fn shake_hands(
     mut handshake: ClientHandshake,
     server_name: &str,
     opening: &Opening<'_>,
+    journal: Option<&Journal>,
 ) -> Result<ClientOpen> {
+    if let Some(journal) = journal {
+        journal.state("CONNECTING");
+        journal.request(Way::Sent, handshake.request());
+    }
+    let mut response = Vec::new();
     let mut request = Vec::new();
     handshake.encode_request(&mut request);
     let mut sent = 0;
@@ -200,11 +240,22 @@ fn shake_hands(
         // A server may refuse, and close, before it has read the request.
         let interest = proxy::push(transport, &request, &mut sent);
         match transport.try_read(&mut buffer) {
-            Ok(0) => return Err(handshake.receive_eof().into()),
-            Ok(len) => match handshake.receive(&buffer[..len])? {
-                ClientProgress::Open(open) => return Ok(open),
-                ClientProgress::Pending(pending) => handshake = pending,
-            },
+            Ok(0) => return Err(refused(handshake.receive_eof(), &response, journal)),
+            Ok(len) => {
+                if journal.is_some() {
+                    response.extend_from_slice(&buffer[..len]);
+                }
+                match handshake.receive(&buffer[..len]) {
+                    Ok(ClientProgress::Open(open)) => {
+                        if let Some(journal) = journal {
+                            journal.response(Way::Received, &open.response);
+                        }
+                        return Ok(open);
+                    }
+                    Ok(ClientProgress::Pending(pending)) => handshake = pending,
+                    Err(error) => return Err(refused(error, &response, journal)),
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 opening.wait(transport, interest)?;
             }
@@ -214,10 +265,26 @@ fn shake_hands(
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(Error::Tls(TlsError::new(server_name, error)));
             }
-            Err(_) => return Err(handshake.receive_eof().into()),
+            Err(_) => return Err(refused(handshake.receive_eof(), &response, journal)),
         }
         opening.check()?;
     }
+}
+
+/// The error of a handshake that failed. The response is noted, if there is one.
+fn refused(error: HandshakeError, bytes: &[u8], journal: Option<&Journal>) -> Error {
+    if let Some(journal) = journal {
+        match &error {
+            HandshakeError::InvalidStatus(response) => journal.response(Way::Received, response),
+            _ => match Response::parse_head(bytes) {
+                Some(response) if response.status_code == 101 => {
+                    journal.response(Way::Received, &response);
+                }
+                _ => {}
+            },
+        }
+    }
+    error.into()
 }
 
 pub(crate) fn no_driver(error: io::Error) -> Error {

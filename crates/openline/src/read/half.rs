@@ -12,6 +12,7 @@ use openline_proto::{
 
 use super::buffer::{READ_LEN, ReadBuffer};
 use super::payload::{Incoming, Payload};
+use crate::journal::{Journal, ReceivedFrames};
 use crate::sync::Arc;
 use crate::transport::Transport;
 
@@ -37,6 +38,8 @@ pub(crate) struct ReadHalf {
     closing_backlog: usize,
     /// Whether the peer broke the protocol: what it still sends is dropped.
     is_refused: bool,
+    /// `None` unless what comes is logged.
+    log: Option<Box<ReceivedFrames>>,
 }
 
 /// Where a whole message is.
@@ -90,6 +93,7 @@ impl ReadHalf {
         role: Role,
         limits: Limits,
         extensions: &[Agreed],
+        journal: Option<&Journal>,
         leftover: &[u8],
     ) -> ReadHalf {
         let mut buffer = ReadBuffer::default();
@@ -113,6 +117,7 @@ impl ReadHalf {
             partial: None,
             closing_backlog: 0,
             is_refused: false,
+            log: journal.cloned().map(|journal| Box::new(ReceivedFrames::new(journal))),
         }
     }
 
@@ -229,7 +234,7 @@ impl ReadHalf {
             return Parsed::NeedInput;
         }
         let position = self.buffer.position();
-        let ReadHalf { inbound, decoding, buffer, partial, decoded, .. } = self;
+        let ReadHalf { inbound, decoding, buffer, partial, decoded, log, .. } = self;
         let Received { consumed, event } = match inbound.receive(buffer.unread()) {
             Ok(received) => received,
             Err(error) => return self.refused(error),
@@ -246,11 +251,17 @@ impl ReadHalf {
                         if let Err(error) = decode(decoding, data, decoded) {
                             return self.refused(error);
                         }
+                        if let Some(log) = log {
+                            log.data(kind, decoded, Ends::Message);
+                        }
                         if self.has_room(is_closing, self.decoded.len()) {
                             self.ready = Some(Ready::Decoded(kind));
                         }
                     }
                     _ => {
+                        if let Some(log) = log {
+                            log.data(kind, payload, Ends::Message);
+                        }
                         if self.has_room(is_closing, end - start) {
                             self.ready = Some(Ready::Buffered(kind, start..end));
                         }
@@ -266,7 +277,8 @@ impl ReadHalf {
             Some(Event::Data(data)) => {
                 let target = partial.get_or_insert_with(|| Partial::new(data.kind));
                 target.large = None;
-                let ends = data.ends;
+                let Data { kind, ends, .. } = data;
+                let start = target.message.bytes.len();
                 match decoding {
                     Some(decoding) if is_encoded(decoding, data.rsv) => {
                         target.is_encoded = true;
@@ -275,6 +287,9 @@ impl ReadHalf {
                         }
                     }
                     _ => target.message.bytes.extend_from_slice(data.payload),
+                }
+                if let Some(log) = log {
+                    log.data(kind, &target.message.bytes[start..], ends);
                 }
                 self.finish(is_closing, ends);
                 Parsed::Progress
@@ -290,6 +305,7 @@ impl ReadHalf {
             Some(Event::Pong(payload)) => Parsed::Pong(payload.to_vec()),
             Some(Event::Close(close)) => Parsed::Close(close),
         };
+        self.note_control(&parsed);
         self.buffer.consume(consumed);
         parsed
     }
@@ -321,7 +337,12 @@ impl ReadHalf {
         let len = outcome?;
         partial.large = None;
         match self.inbound.accept(&mut bytes[start..]) {
-            Ok(ends) => self.finish(is_closing, ends),
+            Ok(ends) => {
+                if let Some(log) = &mut self.log {
+                    log.data(partial.message.kind, &bytes[start..], ends);
+                }
+                self.finish(is_closing, ends);
+            }
             Err(error) => return Ok((len, self.refused(error))),
         }
         Ok((len, Parsed::Progress))
@@ -340,14 +361,17 @@ impl ReadHalf {
 
     /// Shows the core payload of the large message; whether it is the last.
     pub(crate) fn accept_large(&mut self, payload: &mut [u8]) -> Result<bool, Parsed> {
-        match self.inbound.accept(payload) {
-            Ok(Ends::Message) => {
-                self.partial = None;
-                Ok(true)
-            }
-            Ok(_) => Ok(false),
-            Err(error) => Err(self.refused(error)),
+        let ends = match self.inbound.accept(payload) {
+            Ok(ends) => ends,
+            Err(error) => return Err(self.refused(error)),
+        };
+        if let Some(log) = &mut self.log {
+            log.data(Kind::Binary, payload, ends);
         }
+        if ends == Ends::Message {
+            self.partial = None;
+        }
+        Ok(ends == Ends::Message)
     }
 
     /// Keeps what was taken of a large message, to go on with it in the usual way.
@@ -369,6 +393,17 @@ impl ReadHalf {
         self.partial = None;
         self.is_refused = true;
         Parsed::Refused(error)
+    }
+
+    #[inline]
+    fn note_control(&self, parsed: &Parsed) {
+        let Some(log) = &self.log else { return };
+        match parsed {
+            Parsed::Ping(payload) => log.control(Opcode::Ping, payload),
+            Parsed::Pong(payload) => log.control(Opcode::Pong, payload),
+            Parsed::Close(close) => log.close(close),
+            Parsed::NeedInput | Parsed::Progress | Parsed::Refused(_) => {}
+        }
     }
 
     fn decode_control(

@@ -7,6 +7,7 @@ use openline_proto::extension::{Agreed, CodingError, Encoding};
 use openline_proto::{Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, mask};
 
 use super::control::PendingControl;
+use crate::journal::{Journal, Way};
 use crate::keys::MaskKeys;
 use crate::outgoing::Outgoing;
 use crate::sync::Arc;
@@ -32,6 +33,8 @@ pub(crate) struct WriteHalf {
     written: usize,
     /// Whether the transport holds bytes that it has not passed on.
     is_unflushed: bool,
+    /// `None` unless what goes out is logged.
+    journal: Option<Journal>,
 }
 
 impl WriteHalf {
@@ -39,6 +42,7 @@ impl WriteHalf {
         transport: Arc<dyn Transport>,
         role: Role,
         extensions: &[Agreed],
+        journal: Option<&Journal>,
     ) -> WriteHalf {
         WriteHalf {
             transport: Some(transport),
@@ -51,6 +55,7 @@ impl WriteHalf {
             bytes: Vec::new(),
             written: 0,
             is_unflushed: false,
+            journal: journal.cloned(),
         }
     }
 
@@ -71,6 +76,12 @@ impl WriteHalf {
                 continue;
             }
             self.is_closed = opcode == Opcode::Close;
+            if let Some(journal) = &self.journal {
+                journal.frame(Way::Sent, opcode, true, &payload);
+                if self.is_closed {
+                    journal.state("CLOSING");
+                }
+            }
             let mut rsv = Rsv::NONE;
             if let Some(encoding) = &mut self.encoding {
                 (payload, rsv) = encoding.control(opcode, payload).map_err(io::Error::other)?;
@@ -128,6 +139,18 @@ impl WriteHalf {
         }
     }
 
+    /// Notes a data frame that is to go out, as it was before extensions encoded it.
+    #[inline]
+    pub(crate) fn note_frame(&self, kind: Kind, part: Part, payload: &[u8]) {
+        let Some(journal) = &self.journal else { return };
+        let opcode = match kind {
+            _ if self.outbound.is_in_message() => Opcode::Continuation,
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        };
+        journal.frame(Way::Sent, opcode, part != Part::Fragment, payload);
+    }
+
     /// Starts a data frame; its payload follows in pieces.
     pub(crate) fn begin_frame(
         &mut self,
@@ -173,6 +196,7 @@ impl WriteHalf {
         }
         let committed = starts.partition_point(|start| *start < self.written);
         if let Some(start) = starts.get(committed) {
+            self.note_taken_back(starts.len() - committed);
             self.bytes.truncate(*start);
             self.reset_if_written();
             self.undo_encoding();
@@ -192,10 +216,17 @@ impl WriteHalf {
     /// Takes back a frame of which nothing is gone.
     pub(crate) fn withdraw(&mut self, frame: &OpenFrame) {
         debug_assert!(!self.is_committed(frame));
+        self.note_taken_back(1);
         self.bytes.truncate(frame.start);
         self.reset_if_written();
         self.outbound = frame.before.clone();
         self.undo_encoding();
+    }
+
+    fn note_taken_back(&self, frames: usize) {
+        if let Some(journal) = &self.journal {
+            journal.taken_back(frames);
+        }
     }
 
     fn undo_encoding(&mut self) {
@@ -319,7 +350,32 @@ mod tests {
         let answer = openline_proto::handshake::parse_extensions("permessage-deflate").unwrap();
         let agreed = extension::accept(&deflate, &answer).unwrap();
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
-        WriteHalf::new(crate::sync::Arc::new(Socket::new(socket.into())), Role::Client, &agreed)
+        let transport = crate::sync::Arc::new(Socket::new(socket.into()));
+        WriteHalf::new(transport, Role::Client, &agreed, None)
+    }
+
+    #[test]
+    fn frames_that_are_taken_back_are_logged_as_such() {
+        let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        let transport = crate::sync::Arc::new(Socket::new(socket.into()));
+        let journal = Journal::new(None);
+        let mut half = WriteHalf::new(transport, Role::Client, &[], Some(&journal));
+        half.note_frame(Kind::Text, Part::Whole, b"one");
+        let mut frame = half.begin_frame(Kind::Text, Part::Whole, Rsv::NONE, 3);
+        half.append(&mut frame, b"one");
+        half.withdraw(&frame);
+        half.note_frame(Kind::Binary, Part::Whole, b"\x01");
+        half.begin_frame(Kind::Binary, Part::Whole, Rsv::NONE, 1);
+        assert_eq!(half.withdraw_after(&[0]), 0);
+        let mut texts = Vec::new();
+        let outcome = journal.give_out(|record| {
+            texts.push(record.to_string());
+            Ok::<(), std::convert::Infallible>(())
+        });
+        outcome.unwrap();
+        let taken_back = "- frames taken back before anything of them was sent: 1";
+        let sent = ["> TEXT 'one' [3 bytes]", "> BINARY 01 [1 byte]"];
+        assert_eq!(texts, [sent[0], taken_back, sent[1], taken_back]);
     }
 
     fn encoded_len(half: &mut WriteHalf) -> usize {

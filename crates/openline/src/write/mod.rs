@@ -225,6 +225,7 @@ impl Line {
         };
         let encoded = half.encode(message, part, &mut go_on).map_err(|stop| (stop, false))?;
         let Outgoing { kind, payload, .. } = message;
+        half.note_frame(kind, part, payload);
         let outcome = match &encoded {
             None => self.write_payload(half, (kind, part, Rsv::NONE), payload, deadline),
             Some(encoded) => {
@@ -373,6 +374,7 @@ fn gather(
         None => (Rsv::NONE, message.payload),
         Some(encoded) => (encoded.rsv, &encoded.payload[..]),
     };
+    half.note_frame(message.kind, Part::Whole, message.payload);
     starts.push(half.pending_len());
     let mut frame = half.begin_frame(message.kind, Part::Whole, rsv, payload.len());
     half.append(&mut frame, payload);
