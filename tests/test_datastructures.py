@@ -8,6 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import pytest
+import websockets.datastructures
 
 from openline.datastructures import Headers, MultipleValuesError
 
@@ -42,6 +43,11 @@ class KeysOnly:
 )
 def test_made_from(headers: Headers) -> None:
     assert list(headers.raw_items()) == [("Host", "localhost")]
+
+
+def test_made_from_headers_of_websockets() -> None:
+    theirs = websockets.datastructures.Headers([("Via", "a"), ("via", "b")])
+    assert list(Headers(theirs).raw_items()) == [("Via", "a"), ("via", "b")]
 
 
 def test_positional_and_keywords_together() -> None:

@@ -203,6 +203,15 @@ def test_payload_too_big_takes_a_message_or_sizes() -> None:
         PayloadTooBig("too much", 4)
 
 
+def test_size_of_earlier_fragments_is_told_once() -> None:
+    error = PayloadTooBig(9, 4)
+    error.set_current_size(None)
+    error.set_current_size(6)
+    assert str(error) == "frame with 9 bytes after reading 6 bytes exceeds limit of 10 bytes"
+    with pytest.raises(ValueError, match="has been set before"):
+        error.set_current_size(7)
+
+
 OS_ERRORS = [
     (errno.ECONNREFUSED, ConnectionRefusedError),
     (errno.ECONNRESET, ConnectionResetError),

@@ -271,7 +271,7 @@ def is_token(text: str) -> bool:
 
 def _pairs(headers: Any) -> Iterator[tuple[str, str]]:
     """Read anything `HeadersLike` as pairs."""
-    if isinstance(headers, Headers):
+    if hasattr(headers, "raw_items"):  # `Headers` of `websockets`, too
         yield from headers.raw_items()
     elif hasattr(headers, "keys"):
         for name in headers.keys():

@@ -589,6 +589,26 @@ class PayloadTooBig(WebSocketException):
             self.size = size_or_message
             self.max_size = max_size + (current_size or 0)
 
+    def set_current_size(self, current_size: int | None) -> None:
+        """Tell what earlier fragments took, once: for extensions, which see one frame at a time.
+
+        Args:
+            current_size: in bytes; None if there were none.
+
+        Raises:
+            ValueError: it has been told before.
+
+        >>> error = PayloadTooBig(9, 4)
+        >>> error.set_current_size(6)
+        >>> print(error)
+        frame with 9 bytes after reading 6 bytes exceeds limit of 10 bytes
+        """
+        if self.current_size is not None:
+            raise ValueError("current_size has been set before")
+        if current_size is not None and self.max_size is not None:
+            self.max_size += current_size
+            self.current_size = current_size
+
     def __str__(self) -> str:
         if self.message is not None:
             return self.message
