@@ -302,8 +302,34 @@ class Connection:
             ProtocolError: `data` has more than 125 bytes. Nothing is sent.
             ConcurrencyError: another ping with the same data waits for its Pong.
         """
-    def send_ping(self, data: str | Buffer | None = None) -> int: ...
-    def wait_answered(self, number: int, timeout: float | None = None) -> bool: ...
+    def send_ping(self, data: str | Buffer | None = None) -> int:
+        """Send a Ping and go on (RFC 6455 §5.5.2).
+
+        Args:
+            data: `str` or bytes-like, at most 125 bytes. Default: None, a payload of its own that cannot
+                be guessed.
+
+        Returns:
+            The number of the Ping, for `wait_answered`.
+
+        Raises:
+            ConnectionClosed: the connection is closed.
+            ProtocolError: `data` has more than 125 bytes. Nothing is sent.
+            ConcurrencyError: another ping with the same data waits for its Pong.
+        """
+    def wait_answered(self, number: int, timeout: float | None = None) -> bool:
+        """Wait until a Ping of `send_ping` is answered, by its own Pong or by that of a later Ping.
+
+        Args:
+            number: what `send_ping` returned.
+            timeout: seconds to wait; None waits for ever, 0 only looks. Default: None.
+
+        Returns:
+            Whether it is answered.
+
+        Raises:
+            ConnectionClosed: the connection closed first.
+        """
     def pong(self, data: str | Buffer = b"") -> None:
         """Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
 
