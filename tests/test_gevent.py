@@ -191,3 +191,26 @@ class TestThreadPool:
             print(gevent.get_hub().threadpool.apply(exchange))
             """
         assert outcome_of(program, server, "-W", "error") == (0, "hello\n", "")
+
+    def test_a_stream_that_is_no_socket(self, server: EchoServer) -> None:
+        program = f"""
+            {PATCH}
+            import sys
+            import gevent
+            import openline
+
+            class Tunnel:
+                def recv(self, length): ...
+                def sendall(self, data): ...
+                def close(self): print("closed")
+
+            def exchange():
+                try:
+                    openline.connect(sys.argv[1], sock=Tunnel())
+                except RuntimeError as error:
+                    print(str(error).partition(",")[0])
+
+            gevent.get_hub().threadpool.apply(exchange)
+            """
+        expected = "closed\ngevent has patched threads\n"
+        assert outcome_of(program, server, "-W", "error") == (0, expected, "")

@@ -1,4 +1,4 @@
-"""A warning for programs that `gevent` has patched.
+"""What programs are told that `gevent` has patched.
 
 gevent puts cooperative sockets, threads and locks in the place of Python's. The engine is not written in
 Python, and waits as it does everywhere else: the whole thread, with all greenlets in it.
@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import Any
 
-__all__ = ["warn_if_patched"]
+__all__ = ["refuse_patched_threads", "warn_if_patched"]
 
 
 def warn_if_patched() -> None:
@@ -30,6 +30,20 @@ def warn_if_patched() -> None:
         RuntimeWarning,
         stacklevel=_users_level(),
     )
+
+
+def refuse_patched_threads() -> None:
+    """Refuse a stream that is no socket where the threads that copy for it would be greenlets.
+
+    Raises:
+        RuntimeError: gevent has patched threads.
+    """
+    monkey: Any = sys.modules["gevent.monkey"]
+    if monkey.is_module_patched("threading"):
+        raise RuntimeError(
+            "gevent has patched threads, and for a sock that is no socket two threads copy, which as "
+            "greenlets do not run while openline waits; pass a socket"
+        )
 
 
 def _users_level() -> int:

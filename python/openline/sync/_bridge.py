@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,10 @@ def bridge(stream: Any) -> socket.socket:
 
     `stream` is closed, if it has `close`, when the connection has ended.
     """
+    if "gevent.monkey" in sys.modules:
+        from .._gevent import refuse_patched_threads
+
+        refuse_patched_threads()
     if hasattr(stream, "settimeout"):
         stream.settimeout(None)
     ours, inner = socket.socketpair()
