@@ -8,6 +8,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import textwrap
@@ -188,7 +189,6 @@ class TestInherited:
         "send_many": lambda ws: ws.send_many(["a", "b"]),
         "ping": lambda ws: ws.ping(),
         "pong": lambda ws: ws.pong(),
-        "close": lambda ws: ws.close(),
     }
 
     def test_every_call_is_refused_with_the_reason(self, ws: ClientConnection) -> None:
@@ -210,11 +210,42 @@ class TestInherited:
 
     def test_it_is_closed_there_and_open_here(self, ws: ClientConnection) -> None:
         def child() -> str:
-            return f"{ws.closed} {ws.state.name} {ws.remote_address == address} {list(ws)}"
+            return f"{ws.closed} {ws.wait_closed()} {ws.state.name} {list(ws)} {ws.remote_address}"
 
-        address = ws.remote_address
-        assert in_child(child) == "True CLOSED True []"
+        assert in_child(child) == f"True True CLOSED [] {ws.remote_address}"
         assert not ws.closed
+
+    def test_closing_it_there_does_nothing(self, ws: ClientConnection) -> None:
+        def child() -> str:
+            with ws:
+                ws.close(1001, "again")
+            return f"{ws.close_code}"
+
+        assert in_child(child) == "None"
+        assert not ws.closed
+
+    def test_a_socket_of_the_users_is_not_closed_there(self, peer: Peer) -> None:
+        class Tunnel:
+            closed = 0
+
+            def close(self) -> None:
+                self.closed += 1
+                inner.sendall(b"goodbye")
+
+        host, port = peer.uri.removeprefix("ws://").rstrip("/").split(":")
+        inner = socket.create_connection((host, int(port)))
+        tunnel: Any = Tunnel()
+        tunnel.recv, tunnel.sendall = inner.recv, inner.sendall
+        with inner, peer.connect(sock=tunnel) as ws:
+
+            def child() -> str:
+                ws.close()
+                ws.abandon()
+                return str(tunnel.closed)
+
+            assert in_child(child) == "0"
+            ws.send("hello")
+            assert peer.expect() == (0x81, b"hello")
 
     def test_dropping_it_is_silent(self, server: EchoServer) -> None:
         holder = [connect(server.uri)]
@@ -237,11 +268,12 @@ class TestInherited:
     def test_a_child_that_exits_as_programs_do(self, server: EchoServer) -> None:
         """It runs all that `sys.exit` runs: exit handlers, and finalizers of what is global."""
         program = """
-            import os, sys, warnings
+            import atexit, os, sys, warnings
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
             from openline.sync.client import connect
 
             ws = connect(sys.argv[1])
+            atexit.register(ws.close)
             child = os.fork()
             if child == 0:
                 with connect(sys.argv[1]) as other:

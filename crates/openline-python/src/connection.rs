@@ -428,7 +428,8 @@ impl Connection {
     /// Close the connection: the closing handshake (RFC 6455 §7), within `close_timeout`.
     ///
     /// Messages that came before can still be received. Closing again waits for the same end. A
-    /// thread that is in `recv` meanwhile gets `ConnectionClosed`.
+    /// thread that is in `recv` meanwhile gets `ConnectionClosed`. In a forked child, which has a copy of
+    /// its parent's connection, nothing is done.
     ///
     /// Example:
     ///     websocket.close(4000, "that is all")
@@ -440,7 +441,6 @@ impl Connection {
     ///
     /// Raises:
     ///     ProtocolError: the code may not be sent, or the reason is too long. Nothing is sent.
-    ///     ConnectionClosedError: in a forked child, which cannot close its parent's connection.
     #[pyo3(signature = (code=None, reason=""), text_signature = "($self, code=1000, reason='')")]
     fn close(&self, py: Python<'_>, code: Option<&Bound<'_, PyAny>>, reason: &str) -> PyResult<()> {
         if self.is_given_up() {
@@ -449,7 +449,7 @@ impl Connection {
         let Adopted { line, sock, .. } = self.adopted(py)?;
         let code = code.map_or(Ok(1000), |code| close_code(code))?;
         resume(py, line, || line.close(code, reason))?;
-        close_sock(py, sock.as_ref())
+        close_sock(py, line, sock.as_ref())
     }
 
     /// Wait until the connection is closed, by whomever.
@@ -485,7 +485,7 @@ impl Connection {
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
         py.detach(|| line.abandon());
-        close_sock(py, sock.as_ref())
+        close_sock(py, line, sock.as_ref())
     }
 
     /// Return the socket's descriptor, to look at and not to read from or write to.
@@ -633,10 +633,13 @@ impl Connection {
     }
 }
 
-/// Closes the socket that the user gave, as a socket of our own is closed.
-fn close_sock(py: Python<'_>, sock: Option<&Py<PyAny>>) -> PyResult<()> {
+/// Closes the socket that the user gave, as a socket of our own is closed; not a forked child's copy,
+/// which may be an object that says goodbye in its parent's stream.
+fn close_sock(py: Python<'_>, line: &Line, sock: Option<&Py<PyAny>>) -> PyResult<()> {
     match sock {
-        Some(sock) if sock.bind(py).hasattr("close")? => sock.call_method0(py, "close").map(drop),
+        Some(sock) if !line.is_inherited() && sock.bind(py).hasattr("close")? => {
+            sock.call_method0(py, "close").map(drop)
+        }
         _ => Ok(()),
     }
 }

@@ -576,7 +576,8 @@ impl Connection {
     }
 
     /// Closes the connection: the closing handshake (RFC 6455 §7), within `close_timeout`. Messages
-    /// that came before can still be received. Closing again waits for the same end.
+    /// that came before can still be received. Closing again waits for the same end. In a forked child
+    /// there is nothing to close, and nothing is done.
     ///
     /// # Errors
     ///
@@ -596,7 +597,7 @@ impl Connection {
     /// ```
     pub fn close(&self, code: u16, reason: &str) -> Result<()> {
         let close = CloseFrame::new(code, reason)?;
-        self.line.report(self.line.close(close))
+        if self.is_inherited() { Ok(()) } else { self.line.report(self.line.close(close)) }
     }
 
     /// Starts to close without waiting for the end; the driver sees to it.
@@ -605,11 +606,11 @@ impl Connection {
         let _ = self.line.start_close(close.clone());
     }
 
-    /// Waits until the connection is closed, by whomever; whether it is.
+    /// Waits until the connection is closed, by whomever; whether it is. In a forked child it is.
     ///
     /// # Errors
     ///
-    /// Only [`Error::Interrupted`] and [`Error::Forked`].
+    /// Only [`Error::Interrupted`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -622,6 +623,9 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn wait_closed(&self, timeout: impl Into<Deadline>) -> Result<bool> {
+        if self.is_inherited() {
+            return Ok(true);
+        }
         self.line.report(self.line.await_closed(timeout.into()))
     }
 
@@ -674,6 +678,20 @@ impl Connection {
     /// ```
     pub fn is_closed(&self) -> bool {
         self.state() == State::Closed
+    }
+
+    /// Whether it was made in another process, from which this one was forked. It is that process's
+    /// connection, and closed here.
+    ///
+    /// ```
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// assert!(!line.is_inherited());
+    /// # Ok(()) }
+    /// ```
+    pub fn is_inherited(&self) -> bool {
+        !self.line.process.is_current()
     }
 
     /// How it ended; `None` before.

@@ -93,9 +93,33 @@ pub fn fork_is_near() {
     ARE_NOTICED.store(false, Ordering::Relaxed);
 }
 
-/// The process id seen last. Not one of the engine's hand-overs, so not
-/// modelled.
+/// The process id seen last. Not one of the engine's hand-overs, so not modelled.
 static LAST_SEEN: AtomicU32 = AtomicU32::new(0);
 
 /// Whether forks are told, so that what was seen last is true.
 static ARE_NOTICED: AtomicBool = AtomicBool::new(false);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_waits_for_no_lock_of_its_parents() {
+        let inherited = PerProcess {
+            process: OnceLock::from(Process(0)),
+            value: Mutex::new("the parent's"),
+            childs: OnceLock::new(),
+        };
+        let _held = inherited.value.lock();
+        assert_eq!(*inherited.lock(), "");
+        *inherited.lock() = "the child's";
+        assert_eq!(*inherited.lock(), "the child's");
+    }
+
+    #[test]
+    fn a_process_has_one() {
+        let shared = PerProcess::new(1);
+        *shared.lock() += 1;
+        assert_eq!(*shared.lock(), 2);
+    }
+}
