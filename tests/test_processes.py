@@ -298,6 +298,17 @@ class TestInherited:
             receiver.join(10)
         assert received == ["for the parent"]
 
+    def test_a_fork_by_another_thread(self, server: EchoServer, ws: ClientConnection) -> None:
+        results: list[str] = []
+        thread = threading.Thread(
+            target=lambda: results.append(in_child(lambda: echo(server.uri, f"{ws.closed}")))
+        )
+        thread.start()
+        thread.join(20)
+        assert results == ["True"]
+        ws.send("x")
+        assert ws.recv(timeout=10) == "x"
+
     def test_a_loop_that_connects_again(self, server: EchoServer, ws: ClientConnection) -> None:
         def child() -> str:
             connection = ws
@@ -408,6 +419,16 @@ class TestInherited:
                 thread.join()
         """
         assert run(program, server.uri) == "{0}\n"
+
+    def test_a_command_inherits_no_descriptor(self, server: EchoServer) -> None:
+        def inherited() -> bytes:
+            code = "import os; print(sorted(os.listdir('/dev/fd')))"
+            return subprocess.check_output([sys.executable, "-c", code], close_fds=False, timeout=20)
+
+        before = inherited()
+        sock = socket.create_connection(server.address[:2])
+        with connect(server.uri), connect(server.uri, sock=sock):
+            assert inherited() == before
 
     def test_a_command_with_a_function_before_it(self, ws: ClientConnection) -> None:
         seen = subprocess.run(

@@ -11,6 +11,7 @@ from .. import _openline
 from ..client import ClientProtocol
 from ..exceptions import ConnectError
 from ..http11 import USER_AGENT
+from ..proxy import chooser
 from ..uri import parse_uri
 from ._socket import view
 
@@ -123,8 +124,6 @@ class Opener:
 
         choose = None
         if proxy is not None and path is None and sock is None:
-            from ..proxy import chooser
-
             choose = chooser(proxy, proxy_ssl is not None)
         if "gevent.monkey" in sys.modules:
             from .._gevent import warn_if_patched
