@@ -120,6 +120,15 @@ def test_pickling_keeps_everything(error: Exception, protocol: int) -> None:
     assert again.__dict__ == error.__dict__
 
 
+def test_unsendable_headers_can_be_pickled() -> None:
+    with pytest.raises(InvalidHeaderValue) as caught:
+        Headers(Cookie="a\n")
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert type(copied) is type(caught.value)
+    assert (str(copied), copied.name, copied.value) == (str(caught.value), "Cookie", "a\n")
+    assert isinstance(copied, ValueError)
+
+
 def test_copies_and_pickles_of_errors_made_with_keywords() -> None:
     error = ConnectionClosedError(rcvd=None, sent=Close(1011, ""), rcvd_then_sent=None)
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):

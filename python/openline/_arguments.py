@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .datastructures import Headers, HeadersLike, check_header, is_token
-from .exceptions import InvalidURI
+from .exceptions import InvalidURI, _UnsendableHeader
 
 __all__ = [
     "additional_headers",
@@ -116,8 +116,8 @@ def header_value(name: str, header: str, value: Any) -> str | None:
     if text is not None:
         try:
             check_header(header, text)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
+        except _UnsendableHeader as error:
+            raise _of_parameter(name, error) from None
     return text
 
 
@@ -129,8 +129,8 @@ def additional_headers(name: str, value: HeadersLike | None) -> Headers:
         return Headers(value)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    except _UnsendableHeader as error:
+        raise _of_parameter(name, error) from None
 
 
 def subprotocol_list(name: str, value: Sequence[str] | None) -> list[str]:
@@ -266,6 +266,11 @@ def listed(name: str, value: Iterable[Any] | None, of: str, check: Callable[[Any
         if not check(item):
             raise TypeError(f"{name} must be a sequence of {of}, not of {type(item).__name__}")
     return items
+
+
+def _of_parameter(name: str, error: _UnsendableHeader) -> _UnsendableHeader:
+    """Return an error about a header with the parameter it is in."""
+    return _UnsendableHeader(error.name, error.value, f"{name}: {error}")
 
 
 def _sequence(name: str, value: Any, of: str) -> list[Any]:

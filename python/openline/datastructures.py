@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Protocol
 
+from .exceptions import _UnsendableHeader
+
 __all__ = ["Headers", "HeadersLike", "MultipleValuesError", "SupportsKeysAndGetItem"]
 
 
@@ -43,8 +45,8 @@ class Headers(MutableMapping[str, str]):
 
     Raises:
         TypeError: a name or value is not a `str`.
-        ValueError: a name is not an HTTP token, or a value has a control character such as CR, LF or NUL, or
-            one beyond U+00FF.
+        InvalidHeaderValue: a name is not an HTTP token, or a value has a control character such as CR, LF or
+            NUL, or one beyond U+00FF. It is a `ValueError` too.
 
     >>> headers = Headers({"Accept": "text/html"})
     >>> headers["X-Tag"] = "a"
@@ -155,7 +157,8 @@ class Headers(MutableMapping[str, str]):
             **kwargs: more headers, for names that are Python identifiers.
 
         Raises:
-            TypeError, ValueError: as for `Headers` itself. Headers before the wrong one have been added.
+            TypeError, InvalidHeaderValue: as for `Headers` itself. Headers before the wrong one have been
+                added.
 
         >>> headers = Headers(Accept="text/html")
         >>> headers.update([("Accept", "text/plain")], Host="localhost")
@@ -234,30 +237,28 @@ def check_header(name: str, value: str) -> None:
 
     The value is not shown in the error: it may be a secret.
 
-    >>> check_header("X-Id", "1\\r\\nHost: evil")
+    >>> check_header("X-Id", "1\\r\\nHost: evil")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: header X-Id has '\\r' at position 1 of its value; control characters are not allowed
+    openline.exceptions.InvalidHeaderValue: header X-Id has '\\r' at position 1 of its value; control ...
     """
     if not isinstance(name, str):
         raise TypeError(f"header name must be str, not {type(name).__name__}")
     if not isinstance(value, str):
         raise TypeError(f"value of header {name} must be str, not {type(value).__name__}")
     if not is_token(name):
-        raise ValueError(
-            f"invalid header name {name!r}; letters, digits and any of !#$%&'*+-.^_`|~ are allowed"
-        )
+        text = f"invalid header name {name!r}; letters, digits and any of !#$%&'*+-.^_`|~ are allowed"
+        raise _UnsendableHeader(name, value, text)
     bad = _NOT_IN_VALUE(value)
     if bad is None:
         return
     if bad[0] > "\xff":
-        raise ValueError(
-            f"header {name} has {bad[0]!r} at position {bad.start()} of its value, which HTTP cannot carry; "
-            'to send it as UTF-8, pass value.encode("utf-8").decode("iso-8859-1")'
+        fault = (
+            ', which HTTP cannot carry; to send it as UTF-8, pass value.encode("utf-8").decode("iso-8859-1")'
         )
-    raise ValueError(
-        f"header {name} has {bad[0]!r} at position {bad.start()} of its value; "
-        "control characters are not allowed"
-    )
+    else:
+        fault = "; control characters are not allowed"
+    text = f"header {name} has {bad[0]!r} at position {bad.start()} of its value{fault}"
+    raise _UnsendableHeader(name, value, text)
 
 
 def is_token(text: str) -> bool:

@@ -446,9 +446,30 @@ class InvalidHeaderFormat(InvalidHeader):
 class InvalidHeaderValue(InvalidHeader):
     """A header of the handshake follows its grammar and still cannot be accepted.
 
+    For a header that must not be sent, such as one with a line break, it is also a `ValueError`.
+
     >>> print(InvalidHeaderValue("Sec-WebSocket-Version", "12"))
     invalid Sec-WebSocket-Version header: 12
     """
+
+
+class _UnsendableHeader(InvalidHeaderValue, ValueError):
+    """A header that must not go on the wire, whose value is not shown, since it may be a secret."""
+
+    def __init__(self, name: str, value: str | None, text: str) -> None:
+        super().__init__(name, value)
+        self.args = (text,)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its name is that of another class, so the unpickler is told how to make it.
+        return _unsendable_header, (self.name, self.value, str(self)), self.__dict__
+
+
+# How tracebacks and logs call it.
+_UnsendableHeader.__name__ = _UnsendableHeader.__qualname__ = "InvalidHeaderValue"
 
 
 class InvalidOrigin(InvalidHeader):
@@ -648,6 +669,11 @@ class ConcurrencyError(WebSocketException, RuntimeError):
     >>> issubclass(ConcurrencyError, RuntimeError)
     True
     """
+
+
+def _unsendable_header(name: str, value: str | None, text: str) -> _UnsendableHeader:
+    """Make the exception for a header that must not be sent, out of a pickle."""
+    return _UnsendableHeader(name, value, text)
 
 
 # What follows is for the binding: the exceptions it cannot make by calling one class with plain values.
