@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openline_proto::Uri;
 use openline_proto::extension::Extension;
 use openline_proto::extension::deflate::PerMessageDeflate;
 use openline_proto::http::Headers;
 use openline_proto::proxy::ProxyUri;
+use openline_proto::{Role, Uri};
 use rustls::ClientConfig;
 
 use crate::connection::Connection;
@@ -862,6 +862,39 @@ impl Client {
         give_up: &dyn Fn() -> bool,
     ) -> Result<Connection> {
         self.open(Start::Stream(stream.into()), uri, give_up)
+    }
+
+    /// A connection over a stream whose opening handshake somebody else has made, such as an HTTP
+    /// library, for either side of it; with the limits, times and keepalive of this builder.
+    ///
+    /// `leftover` is what was read behind the handshake's last byte: the start of the first frames.
+    /// Extensions take no part, and nothing is known of the handshake: [`Connection::request`] and
+    /// [`Connection::response`] are empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] for a socket that is not connected.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use openline::{Client, Role};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (one, other) = UnixStream::pair()?;
+    /// let server = Client::new().upgraded(one, Role::Server, b"")?;
+    /// server.send("hello")?;
+    /// let first_frame = b"\x81\x05early"; // as if it had come with the response
+    /// let client = Client::new().upgraded(other, Role::Client, first_frame)?;
+    /// assert_eq!(client.recv()?, "early".into());
+    /// assert_eq!(client.recv()?, "hello".into());
+    /// # Ok(()) }
+    /// ```
+    pub fn upgraded(
+        &self,
+        stream: impl Into<Stream>,
+        role: Role,
+        leftover: &[u8],
+    ) -> Result<Connection> {
+        self.take_over(stream.into(), role, leftover)
     }
 
     /// An iterator of connections: a new one after each loss, with growing pauses between attempts

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use openline_proto::extension;
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientOpen, ClientProgress};
 use openline_proto::handshake::{ExtensionParams, HandshakeError};
-use openline_proto::http::{Headers, Response};
+use openline_proto::http::{Headers, Request, Response};
 use openline_proto::redirect::{self, RedirectError};
 use openline_proto::{Role, Uri};
 
@@ -134,6 +134,28 @@ impl Client {
         };
         let settings = Settings { journal: journal.cloned(), ..self.settings.clone() };
         Ok(Connection::new(transport, Role::Client, settings, &open.leftover, driver, established))
+    }
+
+    /// A connection without a handshake of ours.
+    pub(super) fn take_over(
+        &self,
+        stream: Stream,
+        role: Role,
+        leftover: &[u8],
+    ) -> Result<Connection> {
+        self.check()?;
+        let Carried { transport, addresses } = stream.carry()?;
+        let driver = Driver::shared().map_err(no_driver)?;
+        let established = Established {
+            addresses,
+            request: Request::new("", ""),
+            response: Response::new(0, ""),
+            subprotocol: None,
+            extensions: Vec::new(),
+            timings: Timings::default(),
+        };
+        let settings = self.settings.clone();
+        Ok(Connection::new(transport, role, settings, leftover, driver, established))
     }
 
     fn handshake(

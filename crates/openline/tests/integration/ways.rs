@@ -14,7 +14,7 @@ use openline::http::Response;
 use openline::proxy::ProxyError;
 use openline::testing::EchoServer;
 use openline::transport::{Interest, Readiness, Stream, Transport, wait_for};
-use openline::{Address, Client, Connection, Deadline, Error, Server};
+use openline::{Address, Client, Connection, Deadline, Error, Role, Server};
 
 use crate::peer::{LONG, read_head};
 
@@ -225,6 +225,34 @@ fn over_a_transport_without_a_descriptor() {
         line.wait_closed(Duration::from_millis(20)).unwrap();
     }
     line.close(1000, "").unwrap();
+}
+
+#[test]
+fn upgraded_by_somebody_else() {
+    let (one, other) = UnixStream::pair().unwrap();
+    let client = Client::new().ping_interval(None).max_size(10);
+    let server = client.upgraded(one, Role::Server, b"").unwrap();
+    let line = Client::new().upgraded(other, Role::Client, b"\x81\x05he").unwrap();
+    // The rest of the frame whose start was read too far comes by the stream.
+    let raw = server.transport().unwrap();
+    assert_eq!(raw.try_write(b"llo").unwrap(), 3);
+    assert_eq!(line.recv_timeout(LONG).unwrap(), "hello".into());
+    assert_eq!((line.request().path.as_str(), line.response().status_code), ("", 0));
+
+    line.send("0123456789").unwrap();
+    assert_eq!(server.recv_timeout(LONG).unwrap(), "0123456789".into());
+    line.send("0123456789a").unwrap();
+    assert!(matches!(server.recv_timeout(LONG), Err(Error::Closed(closed)) if !closed.is_ok()));
+    let Err(Error::Closed(closed)) = line.recv_timeout(LONG) else { panic!("it goes on") };
+    assert_eq!(closed.received().map(|close| u16::from(close.code())), Some(1009));
+}
+
+#[test]
+fn upgraded_but_not_connected() {
+    let unconnected = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let fd = std::os::fd::OwnedFd::from(unconnected);
+    let outcome = Client::new().upgraded(fd, Role::Client, b"");
+    assert!(matches!(outcome, Err(Error::Connect(_))), "{outcome:?}");
 }
 
 #[test]
