@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::dial::{self, Callee};
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
-use crate::journal::{CLIENT, Journal, Way};
+use crate::journal::{CLIENT, Journal, SERVER, Way};
 use crate::keys;
 use crate::line::Settings;
 use crate::opening::Opening;
@@ -154,7 +154,9 @@ impl Client {
             extensions: Vec::new(),
             timings: Timings::default(),
         };
-        let settings = self.settings.clone();
+        let mut settings = self.settings.clone();
+        let target = if role == Role::Client { CLIENT } else { SERVER };
+        settings.journal = settings.journal.or_else(|| Journal::for_target(target));
         Ok(Connection::new(transport, role, settings, leftover, driver, established))
     }
 
