@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _arguments as arguments
+from ._made_once import made_once
 from .exceptions import InvalidMessage, InvalidProxyStatus, InvalidStatus
 from .protocol import CLIENT, CONNECTING, Protocol, State
 from .uri import WebSocketURI, parse_uri
@@ -37,7 +38,6 @@ class ClientProtocol(Protocol):
         logger: the logger. Default: None, `logging.getLogger("openline.client")`.
 
     Attributes:
-        uri: the URI, taken apart.
         available_extensions: `extensions`.
         available_subprotocols: `subprotocols`.
 
@@ -62,10 +62,17 @@ class ClientProtocol(Protocol):
         logger: LoggerLike | None = None,
     ) -> None:
         super().__init__(CLIENT, state=state, max_size=max_size, logger=logger)
-        self.uri: WebSocketURI = parse_uri(uri) if isinstance(uri, str) else uri
+        self._uri = uri
+        if isinstance(uri, str):
+            parse_uri(uri)  # what is none is refused here
         self.origin: str | None = arguments.header_value("origin", "Origin", origin)
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
+
+    @made_once
+    def uri(self) -> WebSocketURI:
+        """The URI, taken apart."""
+        return parse_uri(self._uri) if isinstance(self._uri, str) else self._uri
 
     @classmethod
     def _of(cls, protocol: Any) -> Any:

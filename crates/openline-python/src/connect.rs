@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use openline::Connection;
 use openline::proxy::ProxyUri;
 use openline::transport::Stream;
+use openline::{Connection, Role};
 use openline_proto::Uri;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -221,15 +221,29 @@ impl Client {
         uri: &str,
         secured: bool,
     ) -> PyResult<Handle> {
-        let stream = if ssl::is_ssl_socket(sock)? {
-            ssl::ssl_socket_stream(sock)?
-        } else {
-            Stream::from(duplicate(sock)?)
-        };
+        let stream = given_stream(sock)?;
         self.open(py, move |client, give_up| {
             let secured = secured.then(|| client.clone().tls_by(Arc::new(ssl::Secured)));
             secured.as_ref().unwrap_or(client).connect_over_unless(stream, uri, give_up)
         })
+    }
+
+    /// Takes a `socket.socket` over whose handshake somebody else has made.
+    ///
+    /// Args:
+    ///     sock: as for `connect_over`.
+    ///     is_server: which side we are.
+    ///     leftover: what was read behind the handshake.
+    fn upgraded(
+        &self,
+        py: Python<'_>,
+        sock: &Bound<'_, PyAny>,
+        is_server: bool,
+        leftover: &[u8],
+    ) -> PyResult<Handle> {
+        let stream = given_stream(sock)?;
+        let role = if is_server { Role::Server } else { Role::Client };
+        self.open(py, move |client, _give_up| client.upgraded(stream, role, leftover))
     }
 }
 
@@ -259,6 +273,14 @@ impl Client {
         let opened = Opened { connection, large_limit: self.large_limit };
         Ok(Handle::new(opened))
     }
+}
+
+/// A `socket.socket`, used by a descriptor of our own; an `ssl.SSLSocket` by its methods.
+fn given_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
+    if ssl::is_ssl_socket(sock)? {
+        return ssl::ssl_socket_stream(sock);
+    }
+    Ok(Stream::from(duplicate(sock)?))
 }
 
 /// Asks the Python layer for the proxy of a URI.

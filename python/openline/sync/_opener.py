@@ -11,6 +11,7 @@ from .. import _openline
 from ..client import ClientProtocol
 from ..exceptions import ConnectError
 from ..http11 import USER_AGENT
+from ..protocol import SERVER, Side
 from ..proxy import chooser
 from ..uri import parse_uri
 from ._socket import view
@@ -205,6 +206,21 @@ class Opener:
             if self.all_errors and error.attempts:
                 raise ExceptionGroup("create_connection failed", error.attempts) from error
             raise
+
+    def take_over(self, side: Side, leftover: bytes) -> _openline.Handle:
+        """Take `sock` over whose handshake somebody else has made.
+
+        Args:
+            side: which side we are.
+            leftover: what was read behind the handshake.
+        """
+        is_server = side is SERVER
+        if arguments.is_instance(self.sock, "socket", "socket"):
+            return self.client.upgraded(self.sock, is_server, leftover)
+        from ._bridge import bridge
+
+        with bridge(self.sock) as ours:
+            return self.client.upgraded(ours, is_server, leftover)
 
     def _open_over(self, sock: Any, secured: bool) -> _openline.Handle:
         if arguments.is_instance(sock, "socket", "socket"):

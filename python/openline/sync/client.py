@@ -395,10 +395,7 @@ class ClientConnection(Connection):
     As a context manager it calls `close()` at the end, with code 1011 after an exception. As an iterator it
     gives messages until the connection is closed, for whatever reason; `close_code` then tells which.
 
-    Args:
-        sock: the socket.
-        protocol: the protocol object. If `connect` has made it, the handshake is over.
-        ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults.
+    Args, attributes: as `Connection` describes them.
     """
 
     protocol: ClientProtocol
@@ -434,24 +431,15 @@ class ClientConnection(Connection):
         protocol = self.protocol
         if self.state is not CONNECTING:
             raise InvalidState(f"connection is {self.state.name.lower()}: it had its handshake")
-        opener = Opener(
+        opener = self._opener(
             "handshake",
-            None,
             unparse(protocol.uri),
-            sock=self.socket,
             origin=protocol.origin,
             extensions=protocol.available_extensions,
             subprotocols=protocol.available_subprotocols,
-            compression=None,
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
-            proxy=None,
             open_timeout=timeout,
-            ping_interval=self.ping_interval,
-            ping_timeout=self.ping_timeout,
-            close_timeout=self._close_timeout,
-            max_size=(protocol.max_message_size, protocol.max_fragment_size),
-            max_queue=self._max_queue,
         )
         try:
             protocol._handle = opener.open_line(secured=True)

@@ -14,7 +14,8 @@ from .._made_once import made_once
 from ..client import ClientProtocol
 from ..frames import CloseCode
 from ..http11 import Request, Response
-from ..protocol import CLOSED, CONNECTING, Protocol, State
+from ..protocol import CLOSED, CONNECTING, OPEN, Protocol, State
+from ._opener import Opener
 
 if TYPE_CHECKING:
     import uuid
@@ -47,12 +48,19 @@ class Connection(_openline.Connection):
             for message in chat:  # calls `recv`
                 print(chat.received, message)
 
+    With a protocol object whose state is `OPEN` it takes a socket over whose handshake somebody else has made,
+    such as an HTTP library; either side can be ours, and no extension takes part:
+
+        connection = Connection(sock, Protocol(Side.SERVER), leftover=rest)
+
     Args:
         sock: the socket.
         protocol: the protocol object. If `connect` has made it, the handshake is over, and this connection
             is open from here on.
         ping_interval, ping_timeout, close_timeout, max_queue: as for `connect`, with the same defaults. A
             connection that is open already keeps the `max_queue` of `connect`.
+        leftover: with a protocol object of state `OPEN`, what was read of the socket behind the handshake.
+            Default: nothing.
 
     Attributes:
         socket: the socket: the one that was given, or a view of ours.
@@ -62,6 +70,8 @@ class Connection(_openline.Connection):
 
     Raises:
         InvalidState: `protocol` has a connection already.
+        ConnectError: the state of `protocol` is `OPEN`, and the socket is not connected.
+        TypeError, ValueError: with such a protocol, an argument cannot be used.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class Connection(_openline.Connection):
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
         max_queue: int | None | tuple[int | None, int | None] = 16,
+        leftover: bytes = b"",
     ) -> None:
         self.socket = sock
         self.protocol: Protocol = ClientProtocol._of(protocol)
@@ -86,11 +97,34 @@ class Connection(_openline.Connection):
             if close_timeout != self.close_timeout:
                 self.close_timeout = close_timeout
             return
-        # For the handshake.
+        # For when it is opened.
         self._close_timeout = close_timeout
         self._max_queue = max_queue
-        # As they are while there was none.
+        # As they are without a handshake.
         self.__dict__.update(request=None, response=None)
+        if protocol.state is OPEN:
+            opener = self._opener(type(self).__name__, "ws://localhost/")
+            self.protocol._handle = opener.take_over(self.protocol.side, leftover)
+            self._adopt(self.protocol._handle, sock)
+        elif leftover:
+            raise ValueError("leftover is what was read behind a handshake; there was none")
+
+    def _opener(self, function: str, uri: str, **options: Any) -> Opener:
+        """Return what opens a connection over this socket, with the settings of this object."""
+        return Opener(
+            function,
+            None,
+            uri,
+            sock=self.socket,
+            compression=None,
+            proxy=None,
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+            close_timeout=self._close_timeout,
+            max_size=(self.protocol.max_message_size, self.protocol.max_fragment_size),
+            max_queue=self._max_queue,
+            **options,
+        )
 
     @made_once
     def id(self) -> uuid.UUID:
