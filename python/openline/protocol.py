@@ -117,7 +117,7 @@ class Protocol:
 
         return logging.getLogger(f"openline.{self.side.name.lower()}")
 
-    @property
+    @made_once
     def debug(self) -> bool:
         """Whether the logger is enabled for DEBUG."""
         import logging

@@ -121,8 +121,8 @@ def connect(
             reading goes on (default: a quarter of the high one).
         logger: the logger. Default: None, `logging.getLogger("openline.client")`.
         create_connection: a subclass of `ClientConnection`, or any callable that takes what that takes. What
-            it returns is returned. It is called when the handshake is over; after an exception in it nothing is
-            left open. Default: None, `ClientConnection`.
+            it returns is returned. It is called when the handshake is over, and a `handshake` method of its own
+            is not called; after an exception in it nothing is left open. Default: None, `ClientConnection`.
         **kwargs: as `socket.create_connection` takes them: `timeout`, seconds for TCP alone; `source_address`,
             a pair (host, port) to bind to; `all_errors`, True for an `ExceptionGroup` of what is wrong with
             each address; `address`, a pair (host, port) to connect to in place of the URI's. `legacy` is accepted

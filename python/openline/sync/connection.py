@@ -139,7 +139,7 @@ class Connection(_openline.Connection):
 
         return logging.LoggerAdapter(self.protocol.logger, {"websocket": weakref.proxy(self)})
 
-    @property
+    @made_once
     def debug(self) -> bool:
         """Whether the logger is enabled for DEBUG."""
         return self.protocol.debug
