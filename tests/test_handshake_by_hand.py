@@ -15,7 +15,14 @@ import websockets.client
 import websockets.extensions.permessage_deflate
 import websockets.uri
 
-from openline import ConnectionClosed, ConnectionClosedError, InvalidHandshake, InvalidState, InvalidStatus, State
+from openline import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    InvalidHandshake,
+    InvalidState,
+    InvalidStatus,
+    State,
+)
 from openline.client import ClientProtocol
 from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from openline.http11 import USER_AGENT

@@ -216,6 +216,8 @@ class TestErrors:
         with pytest.raises(InvalidState):
             ws.send("x")
         assert repr(ws).endswith("Forgetful CONNECTING>")
+        with pytest.raises(KeyError), ws:
+            raise KeyError("what happened")
 
     def test_a_second_connection_of_one_protocol(self, ws: ClientConnection) -> None:
         with pytest.raises(InvalidState, match="has a connection already"):
@@ -234,7 +236,8 @@ class TestObjects:
     def test_new_attributes_of_the_class(
         self, ws: ClientConnection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ClientConnection, "shout", lambda self, word: self.send(word.upper()), raising=False)
+        shout = lambda self, word: self.send(word.upper())  # noqa: E731
+        monkeypatch.setattr(ClientConnection, "shout", shout, raising=False)
         ws.shout("hello")  # type: ignore[attr-defined]
         assert ws.recv(5) == "HELLO"
 

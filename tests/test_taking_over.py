@@ -10,6 +10,9 @@ import threading
 from typing import Any
 
 import pytest
+import websockets.client
+import websockets.protocol
+import websockets.uri
 
 from openline import ConnectError, ConnectionClosedError, ConnectionClosedOK, InvalidState, Opcode, State
 from openline.client import ClientProtocol
@@ -106,6 +109,19 @@ def test_over_tls(certificate: pathlib.Path, authority_file: pathlib.Path) -> No
     accepting.join()
     with Connection(ours, Protocol(Side.CLIENT)) as client:
         with Connection(secured[0], Protocol(Side.SERVER)) as server:
+            client.send("hello")
+            assert server.recv(5) == "hello"
+
+
+def test_protocols_of_websockets() -> None:
+    one, other = socket.socketpair()
+    sides: Any = websockets.protocol.Side
+    server_protocol: Any = websockets.protocol.Protocol(sides.SERVER, max_size=5)
+    with Connection(one, server_protocol) as server:
+        assert (server.protocol.side, server.protocol.max_message_size) == (Side.SERVER, 5)
+        uri = websockets.uri.parse_uri("ws://localhost/")
+        theirs: Any = websockets.client.ClientProtocol(uri, state=websockets.protocol.State.OPEN)
+        with ClientConnection(other, theirs) as client:
             client.send("hello")
             assert server.recv(5) == "hello"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _arguments as arguments
 from ._made_once import made_once
 from .exceptions import InvalidMessage, InvalidProxyStatus, InvalidStatus
-from .protocol import CLIENT, CONNECTING, Protocol, State
+from .protocol import CLIENT, CONNECTING, Protocol, Side, State
 from .uri import WebSocketURI, parse_uri
 
 if TYPE_CHECKING:
@@ -79,14 +79,21 @@ class ClientProtocol(Protocol):
         """Return a protocol object of openline's for one that may be of `websockets`."""
         if isinstance(protocol, Protocol):
             return protocol
-        made = cls(
-            WebSocketURI(*(getattr(protocol.uri, name) for name in WebSocketURI.__match_args__)),
-            origin=protocol.origin,
-            extensions=protocol.available_extensions,
-            subprotocols=protocol.available_subprotocols,
-            max_size=(protocol.max_message_size, protocol.max_fragment_size),
-            logger=protocol.logger,
-        )
+        settings: dict[str, Any] = {
+            "state": State(protocol.state),
+            "max_size": (protocol.max_message_size, protocol.max_fragment_size),
+            "logger": protocol.logger,
+        }
+        if protocol.side == CLIENT and hasattr(protocol, "uri"):
+            made: Protocol = cls(
+                WebSocketURI(*(getattr(protocol.uri, name) for name in WebSocketURI.__match_args__)),
+                origin=protocol.origin,
+                extensions=protocol.available_extensions,
+                subprotocols=protocol.available_subprotocols,
+                **settings,
+            )
+        else:
+            made = Protocol(Side(protocol.side), **settings)
         made.id = protocol.id
         return made
 

@@ -135,7 +135,7 @@ class Protocol:
 
     @property
     def extensions(self) -> list[Extension]:
-        """The extensions that were agreed on, in the order of the server's answer; empty before the handshake."""
+        """The extensions that were agreed on, in the server's order; empty before the handshake."""
         return [] if self._handle is None else self._agreed_extensions
 
     @property

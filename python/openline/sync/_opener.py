@@ -236,12 +236,13 @@ class Opener:
 
         protocol = self.protocol_class(self.uri, **self.protocol_options)
         protocol._handle = handle
-        protocol._keepalive = self.connection_options["ping_interval"], self.connection_options["ping_timeout"]
+        options = self.connection_options
+        protocol._keepalive = options["ping_interval"], options["ping_timeout"]
         sock = self.sock
         if sock is None or handle.is_secure:
             sock = view(handle, sock, self.ssl)
         create = ClientConnection if self.create_connection is None else self.create_connection
-        return create(sock, protocol, **self.connection_options)
+        return create(sock, protocol, **options)
 
 
 def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes | None, str]:

@@ -48,8 +48,8 @@ class Connection(_openline.Connection):
             for message in chat:  # calls `recv`
                 print(chat.received, message)
 
-    With a protocol object whose state is `OPEN` it takes a socket over whose handshake somebody else has made,
-    such as an HTTP library; either side can be ours, and no extension takes part:
+    With a protocol object whose state is `OPEN` it takes a socket over whose handshake somebody else has
+    made, such as an HTTP library; either side can be ours, and no extension takes part:
 
         connection = Connection(sock, Protocol(Side.SERVER), leftover=rest)
 
@@ -102,7 +102,7 @@ class Connection(_openline.Connection):
         self._max_queue = max_queue
         # As they are without a handshake.
         self.__dict__.update(request=None, response=None)
-        if protocol.state is OPEN:
+        if self.protocol.state is OPEN:
             opener = self._opener(type(self).__name__, "ws://localhost/")
             self.protocol._handle = opener.take_over(self.protocol.side, leftover)
             self._adopt(self.protocol._handle, sock)
@@ -146,17 +146,17 @@ class Connection(_openline.Connection):
 
     @made_once
     def request(self) -> Request:
-        """The request of the opening handshake, with `path` and `headers`."""
+        """The request of the opening handshake, with `path` and `headers`; None before it."""
         return Request._received(*self.handshake_request)
 
     @made_once
     def response(self) -> Response:
-        """The response of the opening handshake, with `status_code`, `reason_phrase` and `headers`."""
+        """The response of the opening handshake; `status_code` and `headers` tell most. None before it."""
         return Response._received(*self.handshake_response)
 
     @property
     def extensions(self) -> list[Extension]:
-        """The extensions that were agreed on, such as `PerMessageDeflate`, in the order of the server's answer."""
+        """The extensions that were agreed on, such as `PerMessageDeflate`, in the server's order."""
         return self.protocol.extensions
 
     @property
@@ -179,7 +179,10 @@ class Connection(_openline.Connection):
         self._set_keepalive(*arguments.keepalive(self.ping_interval, self.ping_timeout))
 
     def close_socket(self) -> None:
-        """End the connection at once, without waiting for the peer; before the handshake, close the socket."""
+        """End the connection at once, without waiting for the peer.
+
+        Before the handshake it closes the socket.
+        """
         if self.state_number == CONNECTING:
             self._give_up()
             self.protocol._state = CLOSED
@@ -196,16 +199,17 @@ class Connection(_openline.Connection):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.state_number == CONNECTING:
-            self.close_socket()
-            return
-        if exc_type is None:
-            self.close()
-            return
         try:
-            self.close(CloseCode.INTERNAL_ERROR)
+            if self.state_number == CONNECTING:
+                self.close_socket()
+            elif exc_type is None:
+                self.close()
+            else:
+                self.close(CloseCode.INTERNAL_ERROR)
         except Exception:
-            pass  # the exception of the body is the one that tells what happened
+            if exc_type is None:
+                raise
+            # The exception of the body is the one that tells what happened.
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
