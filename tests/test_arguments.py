@@ -55,10 +55,10 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         def __init__(self, **kwargs: Any) -> None:
             arrived.update(kwargs)
 
-        def connect(self, uri: str) -> Any:
+        def connect(self, uri: str, log: Any) -> Any:
             enter(uri, path=None)
 
-        def connect_unix(self, path: str | bytes, uri: str) -> Any:
+        def connect_unix(self, path: str | bytes, uri: str, log: Any) -> Any:
             enter(uri, path=path)
 
     monkeypatch.setattr(_openline, "Client", Client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from . import _arguments as arguments
@@ -120,9 +121,22 @@ class Protocol:
     @made_once
     def debug(self) -> bool:
         """Whether the logger is enabled for DEBUG."""
-        import logging
+        return self._log is not None
 
-        return self.logger.isEnabledFor(logging.DEBUG)
+    @property
+    def _log(self) -> tuple[LoggerLike, int] | None:
+        """The logger, and how many characters of a payload it shows; None unless it is enabled for DEBUG."""
+        # Who has not imported `logging` has not configured it, and need not wait for it to be imported.
+        logging = sys.modules.get("logging")
+        if logging is None or not self.logger.isEnabledFor(logging.DEBUG):
+            return None
+        return self.logger, self._max_log_size
+
+    @property
+    def _max_log_size(self) -> int:
+        from .frames import Frame
+
+        return Frame.MAX_LOG_SIZE
 
     @property
     def state(self) -> State:

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openline::proxy::ProxyUri;
 use openline::transport::Stream;
-use openline::{Connection, Role};
+use openline::{Connection, Journal, Role};
 use openline_proto::Uri;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -17,6 +17,7 @@ use crate::convert::duplicate;
 use crate::error;
 use crate::extension::Negotiation;
 use crate::handle::{Handle, Opened};
+use crate::line::Log;
 use crate::signals;
 use crate::ssl;
 use crate::timeout::limit;
@@ -193,36 +194,54 @@ impl Client {
 
     /// Connects to a URI's host and port, or whatever leads there.
     ///
+    /// Args:
+    ///     uri: the URI.
+    ///     log: the logger and how many characters of a payload it shows, if it wants to know what
+    ///         happens on the connection. It is told now if there is no connection, and by the
+    ///         `Connection` otherwise.
+    ///
     /// Returns:
     ///     A handle to make a `Connection` of.
     ///
     /// Raises:
     ///     InvalidURI, ConnectError, ssl.SSLError, InvalidHandshake, TimeoutError: as `connect` says.
-    fn connect(&self, py: Python<'_>, uri: &str) -> PyResult<Handle> {
-        self.open(py, |client, give_up| client.connect_unless(uri, give_up))
+    #[pyo3(signature = (uri, log))]
+    fn connect(&self, py: Python<'_>, uri: &str, log: Wanted) -> PyResult<Handle> {
+        self.open(py, log, |client, give_up| client.connect_unless(uri, give_up))
     }
 
     /// Connects over the Unix socket at a path. Returns and raises as `connect`.
-    fn connect_unix(&self, py: Python<'_>, path: &Bound<'_, PyAny>, uri: &str) -> PyResult<Handle> {
+    #[pyo3(signature = (path, uri, log))]
+    fn connect_unix(
+        &self,
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        uri: &str,
+        log: Wanted,
+    ) -> PyResult<Handle> {
         let path = socket_path(path)?;
-        self.open(py, |client, give_up| client.connect_unix_unless(&path, uri, give_up))
+        self.open(py, log, |client, give_up| client.connect_unix_unless(&path, uri, give_up))
     }
 
     /// Connects over a `socket.socket`. A plain one is used by a descriptor of our own; an
     /// `ssl.SSLSocket` by its methods. Returns and raises as `connect`.
     ///
     /// Args:
+    ///     sock: the socket.
+    ///     uri: the URI.
+    ///     log: as for `connect`.
     ///     secured: whether a `wss://` URI needs no TLS over the socket.
-    #[pyo3(signature = (sock, uri, *, secured=false))]
+    #[pyo3(signature = (sock, uri, log, *, secured=false))]
     fn connect_over(
         &self,
         py: Python<'_>,
         sock: &Bound<'_, PyAny>,
         uri: &str,
+        log: Wanted,
         secured: bool,
     ) -> PyResult<Handle> {
         let stream = given_stream(sock)?;
-        self.open(py, move |client, give_up| {
+        self.open(py, log, move |client, give_up| {
             let secured = secured.then(|| client.clone().tls_by(Arc::new(ssl::Secured)));
             secured.as_ref().unwrap_or(client).connect_over_unless(stream, uri, give_up)
         })
@@ -234,16 +253,18 @@ impl Client {
     ///     sock: as for `connect_over`.
     ///     is_server: which side we are.
     ///     leftover: what was read behind the handshake.
+    ///     log: as for `connect`.
     fn upgraded(
         &self,
         py: Python<'_>,
         sock: &Bound<'_, PyAny>,
         is_server: bool,
         leftover: &[u8],
+        log: Wanted,
     ) -> PyResult<Handle> {
         let stream = given_stream(sock)?;
         let role = if is_server { Role::Server } else { Role::Client };
-        self.open(py, move |client, _give_up| client.upgraded(stream, role, leftover))
+        self.open(py, log, move |client, _give_up| client.upgraded(stream, role, leftover))
     }
 }
 
@@ -253,10 +274,15 @@ impl Client {
     fn open(
         &self,
         py: Python<'_>,
+        log: Wanted,
         open: impl FnOnce(&openline::Client, &dyn Fn() -> bool) -> openline::Result<Connection> + Send,
     ) -> PyResult<Handle> {
         let negotiation = Negotiation::new(py, &self.factories)?;
-        let client = negotiation.offered_by(self.client.clone());
+        let mut client = negotiation.offered_by(self.client.clone());
+        let journal = log.as_ref().map(|(_, max_log_size)| Journal::new(Some(*max_log_size)));
+        if let Some(journal) = &journal {
+            client = client.journal(journal);
+        }
         let raised = Mutex::new(None);
         let give_up = || match Python::attach(signals::check) {
             Ok(()) => false,
@@ -265,13 +291,20 @@ impl Client {
                 true
             }
         };
-        let connection = py.detach(|| open(&client, &give_up)).map_err(|error| {
+        let outcome = py.detach(|| open(&client, &give_up)).map_err(|error| {
             let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
             let raised = raised.or_else(|| negotiation.take_raised());
             raised.unwrap_or_else(|| error::to_python(py, error))
-        })?;
-        let opened = Opened { connection, large_limit: self.large_limit };
-        Ok(Handle::new(opened))
+        });
+        let connection = match (outcome, &journal, log) {
+            (Ok(connection), ..) => connection,
+            (Err(error), Some(journal), Some((logger, _))) => {
+                let log = Log::without_connection(py, journal.clone(), logger)?;
+                return log.report(py, Err(error));
+            }
+            (Err(error), ..) => return Err(error),
+        };
+        Ok(Handle::new(Opened { connection, large_limit: self.large_limit, journal }))
     }
 }
 
@@ -282,6 +315,9 @@ fn given_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
     }
     Ok(Stream::from(duplicate(sock)?))
 }
+
+/// The logger that wants to know what happens, and how many characters of a payload it shows.
+type Wanted = Option<(Py<PyAny>, usize)>;
 
 /// Asks the Python layer for the proxy of a URI.
 fn choose_proxy(choose: &Py<PyAny>, uri: &Uri) -> openline::Result<Option<ProxyUri>> {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openline::http::Request;
-use openline::{Address, Connection as Line, Deadline, Error, Timings};
+use openline::{Address, Deadline, Error, Timings};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -17,6 +17,7 @@ use crate::convert::{Buffer, Data};
 use crate::error;
 use crate::fragments::FragmentIterator;
 use crate::handle::{self, Handle, Opened};
+use crate::line::{Line, Log};
 use crate::receive::{self, Decode};
 use crate::send::{self, FragmentsTurn};
 use crate::timeout::{deadline, limit};
@@ -74,15 +75,24 @@ impl Connection {
     /// Raises:
     ///     InvalidState: this object has a connection, or the handle's has another object.
     #[pyo3(signature = (handle, sock=None))]
-    fn _adopt(&self, py: Python<'_>, handle: &Handle, sock: Option<Py<PyAny>>) -> PyResult<()> {
-        if self.adopted.get().is_some() {
+    fn _adopt(slf: &Bound<'_, Self>, handle: &Handle, sock: Option<Py<PyAny>>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.adopted.get().is_some() {
             return Err(error::invalid_state(py, "this connection is open already"));
         }
-        let Opened { connection: line, large_limit } = handle.adopt(py)?;
+        let Opened { connection, large_limit, journal } = handle.adopt(py)?;
+        let log = match journal {
+            None => None,
+            Some(journal) => {
+                Some(Log::of_connection(journal, slf.getattr(intern!(py, "logger"))?.unbind()))
+            }
+        };
+        let line = Line::new(connection, log);
         // Two threads that race here had two handles; the later one ends with the error.
-        self.adopted
+        this.adopted
             .set(Adopted { line, large_limit, sock })
-            .map_err(|_| error::invalid_state(py, "this connection is open already"))
+            .map_err(|_| error::invalid_state(py, "this connection is open already"))?;
+        this.line(py)?.give_out(py)
     }
 
     /// Take it that there will be no connection: this object is closed.
@@ -351,15 +361,18 @@ impl Connection {
         let payload = data.as_ref().map(Data::payload).transpose()?;
         let payload = payload.filter(|payload| !payload.is_empty());
         let id = resume(py, line, || line.start_ping(payload))?;
-        loop {
+        let outcome = loop {
             match once(py, line, || line.await_pong(id, deadline))? {
                 Err(Error::Interrupted { .. }) => {
-                    crate::signals::check(py).inspect_err(|_| line.forget_ping(id))?;
+                    if let Err(raised) = crate::signals::check(py) {
+                        line.forget_ping(id);
+                        break Err(raised);
+                    }
                 }
-                Err(error) => return Err(error::to_python(py, error)),
-                Ok(round_trip) => return Ok(round_trip.as_secs_f64()),
+                outcome => break outcome.map_err(|error| error::to_python(py, error)),
             }
-        }
+        };
+        line.report(py, outcome).map(|round_trip| round_trip.as_secs_f64())
     }
 
     /// Send a Ping and go on (RFC 6455 §5.5.2).
@@ -485,6 +498,7 @@ impl Connection {
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
         py.detach(|| line.abandon());
+        line.give_out(py)?;
         close_sock(py, line, sock.as_ref())
     }
 

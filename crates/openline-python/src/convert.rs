@@ -9,12 +9,13 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use openline::{Connection, Deadline, Kind, Outgoing};
+use openline::{Deadline, Kind, Outgoing};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::line::Line;
 use crate::wait::once;
 
 /// A descriptor of our own for a Python socket, which thereby may be closed at any time.
@@ -40,7 +41,7 @@ pub(crate) fn to_str<'py>(py: Python<'py>, utf8: &[u8]) -> PyResult<Bound<'py, P
 /// them, or the message has come in the usual way meanwhile.
 pub(crate) fn recv_large<'py>(
     py: Python<'py>,
-    connection: &Connection,
+    line: &Line,
     len: usize,
     deadline: Deadline,
 ) -> PyResult<openline::Result<Option<Bound<'py, PyBytes>>>> {
@@ -59,7 +60,7 @@ pub(crate) fn recv_large<'py>(
     // not initialised; `Connection::recv_large` has the socket write to it and looks only at what
     // was written.
     let memory = unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>(), len) };
-    let outcome = once(py, connection, || connection.recv_large(memory, deadline))?;
+    let outcome = once(py, line, || line.recv_large(memory, deadline))?;
     Ok(match outcome {
         Ok(true) => Ok(Some(bytes.cast_into()?)),
         // Not all of it is written, so it is dropped unseen.

@@ -2,21 +2,22 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use openline::{Connection, Deadline, Error, FragmentReceiver, Message};
+use openline::{Deadline, Error, FragmentReceiver, Message};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::convert;
 use crate::error;
+use crate::line::Line;
 use crate::receive::Decode;
-use crate::wait::resume;
+use crate::wait::resume_unlogged;
 
 /// The fragments of one message, as they come in; made by `recv_streaming`.
 ///
 /// Dropped before the end, it skips the rest of the message.
 #[pyclass(frozen, module = "openline._openline")]
 pub(crate) struct FragmentIterator {
-    connection: Connection,
+    line: Line,
     decode: Decode,
     /// `None` when it is being dropped.
     reader: Mutex<Option<Reader>>,
@@ -26,17 +27,15 @@ struct Reader {
     fragments: FragmentReceiver,
     /// The start of a character whose end is in the next fragment, when binary ones are decoded.
     carry: Vec<u8>,
+    /// A fragment that was not handed out yet, since the logger raised an exception.
+    kept: Option<Message>,
 }
 
 impl FragmentIterator {
-    pub(crate) fn new(
-        py: Python<'_>,
-        connection: &Connection,
-        decode: Decode,
-    ) -> PyResult<FragmentIterator> {
-        let fragments = connection.recv_streaming().map_err(|error| error::to_python(py, error))?;
-        let reader = Mutex::new(Some(Reader { fragments, carry: Vec::new() }));
-        Ok(FragmentIterator { connection: connection.clone(), decode, reader })
+    pub(crate) fn new(py: Python<'_>, line: &Line, decode: Decode) -> PyResult<FragmentIterator> {
+        let fragments = line.recv_streaming().map_err(|error| error::to_python(py, error))?;
+        let reader = Mutex::new(Some(Reader { fragments, carry: Vec::new(), kept: None }));
+        Ok(FragmentIterator { line: line.clone(), decode, reader })
     }
 }
 
@@ -58,8 +57,16 @@ impl FragmentIterator {
             let text = "cannot receive fragments while another thread is already receiving them";
             return Err(error::to_python(py, Error::Concurrency(text)));
         };
-        let Some(Reader { fragments, carry }) = &mut *reader else { return Ok(None) };
-        match resume(py, &self.connection, || fragments.next_timeout(Deadline::NEVER))? {
+        let Some(Reader { fragments, carry, kept }) = &mut *reader else { return Ok(None) };
+        if kept.is_none() {
+            let next = || fragments.next_timeout(Deadline::NEVER);
+            match resume_unlogged(py, &self.line, next) {
+                Ok(fragment) => *kept = fragment,
+                Err(error) => return self.line.report(py, Err(error)),
+            }
+        }
+        self.line.give_out(py)?;
+        match kept.take() {
             Some(fragment) => self.to_python(py, carry, fragment).map(Some),
             None if carry.is_empty() => Ok(None),
             // The message ended within a character, which is an error.

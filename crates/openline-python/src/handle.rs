@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openline::transport::{TlsDetails, Transport};
-use openline::{Closed, Connection, State};
+use openline::{Closed, Connection, Journal, State};
 use pyo3::exceptions::{PyAttributeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -24,6 +24,8 @@ use crate::ssl;
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) large_limit: usize,
+    /// What happens on it, if that is logged.
+    pub(crate) journal: Option<Journal>,
 }
 
 /// An opened connection. One `Connection` adopts it; who holds the handle can look at it.

@@ -17,6 +17,7 @@ mod frames;
 mod gate;
 mod handle;
 mod interpreter;
+mod line;
 mod receive;
 mod send;
 mod signals;

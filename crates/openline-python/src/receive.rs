@@ -1,11 +1,12 @@
 //! `recv` and its kin. A message that is there already is taken without detaching.
 
-use openline::{Connection, Deadline, Error, Kind, Payload};
+use openline::{Deadline, Error, Kind, Payload};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::convert::{self, Buffer};
 use crate::error;
+use crate::line::Line;
 use crate::wait::resume;
 
 /// What a message becomes: the argument `decode`.
@@ -32,22 +33,25 @@ impl From<Option<bool>> for Decode {
 /// Receives the next message.
 pub(crate) fn recv<'py>(
     py: Python<'py>,
-    connection: &Connection,
+    line: &Line,
     large_limit: usize,
     deadline: Deadline,
     decode: Decode,
 ) -> PyResult<Bound<'py, PyAny>> {
     // A header is only a claim: without `max_size` we do not allocate whatever it says.
-    let mut announce_large = decode != Decode::Always;
+    let mut announce_large = decode != Decode::Always && !line.is_logged();
+    // What the logger is told comes first: if it raises an exception, the message must not be lost.
+    let mut may_take = !line.is_logged();
     loop {
-        if let Some(message) = take(py, connection, decode)? {
+        if may_take && let Some(message) = take(py, line, decode)? {
             return Ok(message);
         }
-        let len = resume(py, connection, || connection.await_buffered(announce_large, deadline))?;
+        let len = resume(py, line, || line.await_buffered(announce_large, deadline))?;
+        may_take = true;
         if let Some(len) = len {
             announce_large = false;
             if len <= large_limit
-                && let Some(message) = recv_large(py, connection, len, deadline)?
+                && let Some(message) = recv_large(py, line, len, deadline)?
             {
                 return Ok(message.into_any());
             }
@@ -58,13 +62,13 @@ pub(crate) fn recv<'py>(
 /// Takes a message that is there already.
 pub(crate) fn take<'py>(
     py: Python<'py>,
-    connection: &Connection,
+    line: &Line,
     decode: Decode,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     // The engine holds a lock while it shows the payload, so nothing may run there that waits for
     // the engine. Making `str` and `bytes` runs no Python code; making an exception may, as it can
     // start the garbage collector. So what may fail to decode is copied and decoded outside.
-    let taken = connection.take_buffered(|payload| match (decode, payload.kind()) {
+    let taken = line.take_buffered(|payload| match (decode, payload.kind()) {
         (Decode::Always, Kind::Binary) => Err(payload.as_bytes().to_vec()),
         _ => Ok(to_python(py, &payload, decode)),
     });
@@ -91,11 +95,11 @@ fn to_python<'py>(
 /// in the usual way.
 fn recv_large<'py>(
     py: Python<'py>,
-    connection: &Connection,
+    line: &Line,
     len: usize,
     deadline: Deadline,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-    match convert::recv_large(py, connection, len, deadline)? {
+    match convert::recv_large(py, line, len, deadline)? {
         // What came so far is kept, and the usual way goes on with it.
         Err(Error::Interrupted { .. }) => crate::signals::check(py).map(|()| None),
         outcome => outcome.map_err(|error| error::to_python(py, error)),
@@ -105,39 +109,46 @@ fn recv_large<'py>(
 /// Receives the next message into a buffer; its length.
 pub(crate) fn recv_into(
     py: Python<'_>,
-    connection: &Connection,
+    line: &Line,
     buffer: &Buffer<'_>,
     deadline: Deadline,
 ) -> PyResult<usize> {
+    let mut may_take = !line.is_logged(); // as in `recv`
     loop {
-        let taken = connection.take_buffered_within(buffer.len(), |payload| {
-            let bytes = payload.as_bytes();
-            buffer.write(bytes);
-            bytes.len()
-        });
-        if let Some(len) = taken.map_err(|error| error::to_python(py, error))? {
-            return Ok(len);
+        if may_take {
+            let taken = line.take_buffered_within(buffer.len(), |payload| {
+                let bytes = payload.as_bytes();
+                buffer.write(bytes);
+                bytes.len()
+            });
+            if let Some(len) = taken.map_err(|error| error::to_python(py, error))? {
+                return Ok(len);
+            }
         }
-        resume(py, connection, || connection.await_buffered(false, deadline))?;
+        resume(py, line, || line.await_buffered(false, deadline))?;
+        may_take = true;
     }
 }
 
 /// Receives all messages that are there, at most `max` of them, waiting for the first.
 pub(crate) fn recv_many<'py>(
     py: Python<'py>,
-    connection: &Connection,
+    line: &Line,
     large_limit: usize,
     max: usize,
     deadline: Deadline,
 ) -> PyResult<Bound<'py, PyList>> {
-    let first = recv(py, connection, large_limit, deadline, Decode::ByKind)?;
+    let first = recv(py, line, large_limit, deadline, Decode::ByKind)?;
     let messages = PyList::new(py, [first])?;
     while messages.len() < max {
-        match take(py, connection, Decode::ByKind) {
+        match take(py, line, Decode::ByKind) {
             Ok(Some(message)) => messages.append(message)?,
             // An error shows in the next call; the messages so far must not get lost.
             Ok(None) | Err(_) => break,
         }
+    }
+    if let Err(error) = line.give_out(py) {
+        error.write_unraisable(py, None);
     }
     Ok(messages)
 }

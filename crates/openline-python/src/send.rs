@@ -10,6 +10,7 @@ use pyo3::types::{PyIterator, PyMapping};
 
 use crate::convert::Data;
 use crate::error;
+use crate::line::Line;
 use crate::wait::{once, resume};
 
 /// Which thread is between two fragments of a message that it sends. Its own calls of `send`, from
@@ -34,7 +35,7 @@ impl FragmentsTurn {
 
 /// Sends a message of any kind that `send` takes.
 pub(crate) fn send(
-    connection: &Connection,
+    line: &Line,
     turn: &FragmentsTurn,
     message: &Bound<'_, PyAny>,
     deadline: Deadline,
@@ -47,7 +48,7 @@ pub(crate) fn send(
     // Strings and bytes-like objects are iterable, so they come first.
     if let Some(data) = Data::new(message)? {
         let outgoing = data.outgoing(text)?.compress(compress);
-        return send_whole(py, connection, outgoing, deadline);
+        return send_whole(py, line, outgoing, deadline);
     }
     if message.cast::<PyMapping>().is_ok() {
         // Its keys would be sent as fragments, which nobody means.
@@ -56,25 +57,23 @@ pub(crate) fn send(
     if !message.get_type().hasattr("__iter__")? {
         return Err(PyTypeError::new_err("data must be str, bytes, or iterable"));
     }
-    send_fragments(connection, turn, &message.try_iter()?, deadline, text, compress)
+    send_fragments(line, turn, &message.try_iter()?, deadline, text, compress)
 }
 
 fn send_whole(
     py: Python<'_>,
-    connection: &Connection,
+    line: &Line,
     message: Outgoing<'_>,
     deadline: Deadline,
 ) -> PyResult<()> {
     let mut rest = Rest::default();
-    resume(py, connection, || {
-        rest.go_on(connection, deadline, || connection.send_timeout(message, deadline))
-    })
+    resume(py, line, || rest.go_on(line, deadline, || line.send_timeout(message, deadline)))
 }
 
 /// Sends one message whose fragments come from Python, as `websockets` does: each in a frame that
 /// is not the last, then an empty one that is. Python runs between them, with no lock held.
 fn send_fragments(
-    connection: &Connection,
+    line: &Line,
     turn: &FragmentsTurn,
     fragments: &Bound<'_, PyIterator>,
     deadline: Deadline,
@@ -94,17 +93,15 @@ fn send_fragments(
             return Err(PyTypeError::new_err("iterable must contain uniform types"));
         }
         let payload = data.payload()?;
-        let sender = sender
-            .get_or_insert_with(|| connection.send_fragments(data.kind(text)).compress(compress));
+        let sender =
+            sender.get_or_insert_with(|| line.send_fragments(data.kind(text)).compress(compress));
         let mut rest = Rest::default();
-        resume(py, connection, || {
-            rest.go_on(connection, deadline, || sender.send(payload, deadline))
-        })?;
+        resume(py, line, || rest.go_on(line, deadline, || sender.send(payload, deadline)))?;
         turn.take();
     }
     let Some(mut sender) = sender else { return Ok(()) };
     let mut rest = Rest::default();
-    resume(py, connection, || rest.go_on(connection, deadline, || sender.finish(b"", deadline)))
+    resume(py, line, || rest.go_on(line, deadline, || sender.finish(b"", deadline)))
 }
 
 struct Turn<'t> {
@@ -131,7 +128,7 @@ impl Drop for Turn<'_> {
 
 /// Sends messages in order.
 pub(crate) fn send_many(
-    connection: &Connection,
+    line: &Line,
     turn: &FragmentsTurn,
     messages: &Bound<'_, PyAny>,
     deadline: Deadline,
@@ -154,13 +151,22 @@ pub(crate) fn send_many(
         .map(|data| Ok(data.outgoing(None)?.compress(compress)))
         .collect::<PyResult<Vec<_>>>()?;
 
+    let outcome = send_all(py, line, &outgoing, deadline);
+    line.report(py, outcome)
+}
+
+fn send_all(
+    py: Python<'_>,
+    line: &Line,
+    outgoing: &[Outgoing<'_>],
+    deadline: Deadline,
+) -> PyResult<()> {
     let mut sent = 0;
     let mut rest = Rest::default();
     loop {
-        let outcome = once(py, connection, || {
-            rest.go_on(connection, deadline, || {
-                let (more, outcome) =
-                    connection.send_many(outgoing[sent..].iter().copied(), deadline);
+        let outcome = once(py, line, || {
+            rest.go_on(line, deadline, || {
+                let (more, outcome) = line.send_many(outgoing[sent..].iter().copied(), deadline);
                 sent += more;
                 outcome
             })

@@ -2,24 +2,36 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use openline::{Connection, Error};
+use openline::Error;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::error;
 use crate::gate;
+use crate::line::Line;
 use crate::signals;
 
 /// Runs a call that may wait, detached. When a signal cuts the wait, the engine returns with all its
 /// locks released; the signal's handler runs here, in Python, and if it raises nothing the call goes
-/// on. `call` has its deadline, so it is the same one each time (PEP 475).
+/// on. `call` has its deadline, so it is the same one each time (PEP 475). In the end what happened is
+/// logged.
 pub(crate) fn resume<T: Send>(
     py: Python<'_>,
-    connection: &Connection,
+    line: &Line,
+    call: impl FnMut() -> openline::Result<T> + Send,
+) -> PyResult<T> {
+    let outcome = resume_unlogged(py, line, call);
+    line.report(py, outcome)
+}
+
+/// As [`resume`], for a result that must not be lost to an exception of the logger.
+pub(crate) fn resume_unlogged<T: Send>(
+    py: Python<'_>,
+    line: &Line,
     mut call: impl FnMut() -> openline::Result<T> + Send,
 ) -> PyResult<T> {
     loop {
-        match once(py, connection, &mut call)? {
+        match once(py, line, &mut call)? {
             Err(Error::Interrupted { .. }) => signals::check(py)?,
             outcome => return outcome.map_err(|error| error::to_python(py, error)),
         }
@@ -30,7 +42,7 @@ pub(crate) fn resume<T: Send>(
 /// others and ends the connection: what state it is in is not known then.
 pub(crate) fn once<T: Send>(
     py: Python<'_>,
-    connection: &Connection,
+    line: &Line,
     call: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
     if gate::is_inside() {
@@ -38,7 +50,7 @@ pub(crate) fn once<T: Send>(
         return Err(error::concurrency_error(py, IN_SIGNAL_HANDLER));
     }
     py.detach(|| catch_unwind(AssertUnwindSafe(call))).map_err(|panic| {
-        connection.abandon();
+        line.abandon();
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("no message");

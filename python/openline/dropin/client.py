@@ -151,6 +151,11 @@ class ClientProtocol(OpenlineProtocol):
         """Where the connection is in its life, a `websockets.protocol.State`."""
         return State(super().state)
 
+    @property
+    def _max_log_size(self) -> int:
+        size = os.environ.get("WEBSOCKETS_MAX_LOG_SIZE")
+        return super()._max_log_size if size is None else int(size)
+
 
 class _Opener(Opener):
     """Opens connections with the defaults, and the exceptions, of `websockets`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _arguments as arguments
 from .. import _openline
@@ -15,6 +15,9 @@ from ..protocol import SERVER, Side
 from ..proxy import chooser
 from ..uri import parse_uri
 from ._socket import view
+
+if TYPE_CHECKING:
+    from ..typing import LoggerLike
 
 __all__ = ["Opener", "unix_target"]
 
@@ -179,8 +182,9 @@ class Opener:
         """Open a connection, as `create_connection` makes it. After a failure, nothing is left open, `sock` neither."""
         handle = None
         try:
-            handle = self.open_line()
-            return self._create_connection(handle)
+            protocol = self.protocol_class(self.uri, **self.protocol_options)
+            protocol._handle = handle = self.open_line(protocol._log)
+            return self._create_connection(protocol, handle)
         except BaseException:
             if handle is not None:
                 handle.abandon()
@@ -188,18 +192,21 @@ class Opener:
                 self.sock.close()
             raise
 
-    def open_line(self, *, secured: bool = False) -> _openline.Handle:
+    def open_line(
+        self, log: tuple[LoggerLike, int] | None, *, secured: bool = False
+    ) -> _openline.Handle:
         """Open a connection for an object that is there already.
 
         Args:
+            log: the logger, and how many characters of a payload it shows; None if nothing is logged.
             secured: whether `sock` needs no TLS of ours for a wss:// URI.
         """
         if self.sock is not None:
-            return self._open_over(self.sock, secured)
+            return self._open_over(self.sock, log, secured)
         try:
             if self.path is None:
-                return self.client.connect(self.uri)
-            return self.client.connect_unix(self.path, self.uri)
+                return self.client.connect(self.uri, log)
+            return self.client.connect_unix(self.path, self.uri, log)
         except ConnectError as error:
             if self.path is not None and error.filename is None:
                 error.filename = self.path
@@ -207,35 +214,36 @@ class Opener:
                 raise ExceptionGroup("create_connection failed", error.attempts) from error
             raise
 
-    def take_over(self, side: Side, leftover: bytes) -> _openline.Handle:
+    def take_over(self, side: Side, leftover: bytes, log: tuple[LoggerLike, int] | None) -> _openline.Handle:
         """Take `sock` over whose handshake somebody else has made.
 
         Args:
             side: which side we are.
             leftover: what was read behind the handshake.
+            log: as for `open_line`.
         """
         is_server = side is SERVER
         if arguments.is_instance(self.sock, "socket", "socket"):
-            return self.client.upgraded(self.sock, is_server, leftover)
+            return self.client.upgraded(self.sock, is_server, leftover, log)
         from ._bridge import bridge
 
         with bridge(self.sock) as ours:
-            return self.client.upgraded(ours, is_server, leftover)
+            return self.client.upgraded(ours, is_server, leftover, log)
 
-    def _open_over(self, sock: Any, secured: bool) -> _openline.Handle:
+    def _open_over(
+        self, sock: Any, log: tuple[LoggerLike, int] | None, secured: bool
+    ) -> _openline.Handle:
         if arguments.is_instance(sock, "socket", "socket"):
-            return self.client.connect_over(sock, self.uri, secured=secured)
+            return self.client.connect_over(sock, self.uri, log, secured=secured)
         from ._bridge import bridge
 
         # The connection has a descriptor of its own for the same socket.
         with bridge(sock) as ours:
-            return self.client.connect_over(ours, self.uri, secured=secured)
+            return self.client.connect_over(ours, self.uri, log, secured=secured)
 
-    def _create_connection(self, handle: _openline.Handle) -> Any:
+    def _create_connection(self, protocol: ClientProtocol, handle: _openline.Handle) -> Any:
         from .client import ClientConnection
 
-        protocol = self.protocol_class(self.uri, **self.protocol_options)
-        protocol._handle = handle
         options = self.connection_options
         protocol._keepalive = options["ping_interval"], options["ping_timeout"]
         sock = self.sock

@@ -442,7 +442,7 @@ class ClientConnection(Connection):
             open_timeout=timeout,
         )
         try:
-            protocol._handle = opener.open_line(secured=True)
+            protocol._handle = opener.open_line(self._log, secured=True)
             self._adopt(protocol._handle, self.socket)
         except BaseException as error:
             if isinstance(error, Exception):

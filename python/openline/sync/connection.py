@@ -104,7 +104,7 @@ class Connection(_openline.Connection):
         self.__dict__.update(request=None, response=None)
         if self.protocol.state is OPEN:
             opener = self._opener(type(self).__name__, "ws://localhost/")
-            self.protocol._handle = opener.take_over(self.protocol.side, leftover)
+            self.protocol._handle = opener.take_over(self.protocol.side, leftover, self._log)
             self._adopt(self.protocol._handle, sock)
         elif leftover:
             raise ValueError("leftover is what was read behind a handshake; there was none")
@@ -125,6 +125,12 @@ class Connection(_openline.Connection):
             max_queue=self._max_queue,
             **options,
         )
+
+    @property
+    def _log(self) -> tuple[LoggerLike, int] | None:
+        """As the protocol's, with the logger that adds this connection."""
+        log = self.protocol._log
+        return None if log is None else (self.logger, log[1])
 
     @made_once
     def id(self) -> uuid.UUID:
