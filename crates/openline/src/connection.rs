@@ -532,7 +532,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn send_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
-        self.line.send_ping(payload)
+        self.line.report(self.line.send_ping(payload))
     }
 
     /// Waits until a Ping is answered, by its own Pong or by that of a later Ping (RFC 6455 §5.5.3);
@@ -553,7 +553,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn wait_answered(&self, id: u64, timeout: impl Into<Deadline>) -> Result<bool> {
-        self.line.wait_answered(id, timeout.into())
+        self.line.report(self.line.wait_answered(id, timeout.into()))
     }
 
     /// Sends an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).
