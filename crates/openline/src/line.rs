@@ -446,7 +446,9 @@ impl Line {
 
     /// Sends a ping; its number, to wait for the Pong with.
     pub(crate) fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
-        self.ping_out(payload, |status, id| drop(status.round_trips.insert(id, None)))
+        self.ping_out(payload, |status, id| {
+            status.round_trips.insert(id, None);
+        })
     }
 
     /// Sends a ping of which only its number is kept; its number.
