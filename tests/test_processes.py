@@ -439,6 +439,54 @@ class TestInherited:
         assert seen.stdout == b"True\nrun\n"
 
 
+class TestDropIn:
+    """Children of a program that was written for `websockets` run on openline, too."""
+
+    PROGRAM = """
+        import multiprocessing, sys, warnings
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        {install}
+        from websockets.sync.client import connect
+
+        def child(uri, depth):
+            with connect(uri) as ws:
+                ws.send(f"{{connect.__module__.partition('.')[0]}} {{sys.argv[1:]}}")
+                print(ws.recv(timeout=10), flush=True)
+            if depth > 0:
+                start(uri, depth - 1)
+
+        def start(uri, depth):
+            process = multiprocessing.Process(target=child, args=(uri, depth))
+            process.start()
+            process.join()
+
+        if __name__ == "__main__":
+            multiprocessing.set_start_method(sys.argv[1])
+            start(sys.argv[2], 1)
+        """
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    @pytest.mark.parametrize(
+        ("options", "install"),
+        [(["-m", "openline", "run"], "pass"), ([], "import openline; openline.install()")],
+        ids=["run", "install"],
+    )
+    def test_children(
+        self, server: EchoServer, method: str, options: list[str], install: str, tmp_path: Any
+    ) -> None:
+        file = tmp_path / "program.py"
+        file.write_text(textwrap.dedent(self.PROGRAM).format(install=install))
+        arguments = [method, server.uri]
+        outcome = subprocess.run(
+            [sys.executable, "-W", "error", *options, str(file), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=40,
+        )
+        # The child, and its child.
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, f"openline {arguments}\n" * 2, "")
+
+
 class TestPickling:
     COPIES: dict[str, Callable[[Any], Any]] = {
         "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),

@@ -12,6 +12,7 @@ from types import CodeType, ModuleType
 from typing import NoReturn
 
 from .dropin import install
+from .dropin.children import Arguments
 
 
 def main() -> None:
@@ -41,7 +42,7 @@ def main() -> None:
         spec, code = None, _read_script(path)
         if not sys.flags.safe_path:
             sys.path[0] = os.path.dirname(os.path.realpath(path))
-    sys.argv = [path if options.module else options.program, *options.args]
+    sys.argv = Arguments([path if options.module else options.program, *options.args])
     _run(code, path, spec)
 
 
