@@ -36,7 +36,6 @@ class JsonConnection(ClientConnection):
 
 def run(uri: str) -> None:
     with connect(uri, create_connection=JsonConnection) as ws:
-        assert isinstance(ws, JsonConnection)
         ws.send_json({"text": "hello", "from": "ada"})
         ws.send_json({"text": "bye", "from": "ada"})
         for message in ws:  # calls the `recv` above

@@ -24,7 +24,8 @@ MODULES = [
     for name in ["openline", *(info.name for info in pkgutil.walk_packages(openline.__path__, "openline."))]
     if name != "openline._openline"  # it is not written in Python
 ]
-PUBLIC_MODULES = [module for module in MODULES if "._" not in module.__name__]
+# Programs know the modules of the drop-in mode by their names in `websockets`.
+PUBLIC_MODULES = [module for module in MODULES if not re.search(r"\._|\.dropin\.", module.__name__)]
 
 
 class Public(NamedTuple):

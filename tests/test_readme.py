@@ -36,12 +36,13 @@ FENCE = re.compile(r"^```(?P<language>[\w,]*)\n(?P<body>.*?)^```$", re.MULTILINE
 
 # After "Example:", in a docstring: an indented block. In that of a module: any that is indented.
 EXAMPLE = re.compile(r"^Example:\n(?P<body>(?:    .*\n|\n)+)", re.MULTILINE)
-INDENTED = re.compile(r"\n\n(?P<body>    (?!>>>|- ).*\n(?:    .*\n|\n)*)")
+INDENTED = re.compile(r"\n\n(?P<body>    (?!>>>|- |python ).*\n(?:    .*\n|\n)*)")
 
 # What readers of a docstring have imported, and what they have a method of.
 PRELUDE = """\
 import pytest
 from openline import *
+from openline.client import *
 from openline.sync import *
 from openline.testing import *
 from openline.uri import *
@@ -150,5 +151,6 @@ def test_docstring(example: Example, tmp_path: pathlib.Path) -> None:
     close_after = None if CONNECTED in example.program else 1
     with EchoServer(close_after=close_after) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
         program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
+        program = program.replace('("localhost", 8765)', repr(server.address))
         outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")), tmp_path)
     assert outcome.returncode == 0, outcome.stderr

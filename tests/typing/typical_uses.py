@@ -130,7 +130,15 @@ def protocols(websocket: ClientConnection, sock: socket.socket) -> None:
     assert_type(websocket.protocol.uri, WebSocketURI)
     assert_type(websocket.protocol.close_exc, exceptions.ConnectionClosed)
     protocol = ClientProtocol("ws://localhost/", subprotocols=["chat"], max_size=None)
-    assert_type(ClientConnection(sock, protocol, ping_interval=None), ClientConnection)
+    by_hand = ClientConnection(sock, protocol, ping_interval=None)
+    by_hand.handshake(additional_headers={"Cookie": "a=1"}, user_agent_header=None, timeout=10)
+    assert_type(by_hand.request, Request)
+    assert_type(protocol.handshake_exc, Exception | None)
+
+
+def in_place_of_websockets() -> None:
+    openline.install()
+    openline.uninstall()
 
 
 def receiving(websocket: ClientConnection) -> None:

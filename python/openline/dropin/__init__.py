@@ -29,6 +29,15 @@ def install() -> None:
 
     Calling it again changes nothing. `uninstall` takes it back.
 
+    Example:
+        install()
+
+        from websockets.sync.client import connect
+
+        with connect("ws://localhost:8765") as websocket:
+            websocket.send("hello")
+            print(websocket.recv())
+
     Warns:
         RuntimeWarning: modules that were imported before hold objects of the real `websockets.sync.client`,
             and go on using them. The text names the modules.
@@ -53,6 +62,10 @@ def uninstall() -> None:
     """Take back what `install` did; without it, do nothing.
 
     What was imported meanwhile stays openline's, and connections go on working.
+
+    Example:
+        install()
+        uninstall()
     """
     global _undo
     with _lock:

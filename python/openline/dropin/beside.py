@@ -43,7 +43,7 @@ def install(undo: ExitStack) -> None:
         _put(undo, vars(sync), name, getattr(client, name))
     _put(undo, vars(websockets), "TimeoutError", builtins.TimeoutError)
 
-    vars(client)["State"] = importlib.import_module("websockets.protocol").State
+    client.__dict__["State"] = importlib.import_module("websockets.protocol").State
     _adopt_exceptions(undo)
     for name in _RECORDS:
         _adopt_records(undo, name)

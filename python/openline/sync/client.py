@@ -398,7 +398,7 @@ class ClientConnection(Connection):
     Args, attributes: as `Connection` describes them.
     """
 
-    protocol: ClientProtocol
+    protocol: ClientProtocol  # pyright: ignore[reportIncompatibleVariableOverride]  # it is always one
 
     def handshake(
         self,
@@ -412,9 +412,12 @@ class ClientConnection(Connection):
         `ssl.SSLSocket`. After a failure the socket is closed, and `protocol.handshake_exc` is the exception.
 
         Example:
+            import socket
+
             sock = socket.create_connection(("localhost", 8765))
             websocket = ClientConnection(sock, ClientProtocol("ws://localhost:8765/chat"))
             websocket.handshake(timeout=10)
+            websocket.close()
 
         Args:
             additional_headers: as for `connect`. Default: None.
