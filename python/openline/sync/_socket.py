@@ -41,6 +41,9 @@ class SocketView:
     Time-outs are remembered and have no effect: the methods of the connection have time-outs of their own.
     """
 
+    # Each connection has one, used or not.
+    __slots__ = ("__weakref__", "_context", "_given", "_handle", "_timeout")
+
     def __init__(self, handle: _openline.Handle, given: Any, context: ssl.SSLContext | None) -> None:
         self._handle = handle
         self._given = given
@@ -57,7 +60,7 @@ class SocketView:
 
     # The address tells family and protocol, also when the connection is closed.
 
-    @made_once
+    @property
     def family(self) -> socket.AddressFamily:
         """The address family."""
         import socket
@@ -67,14 +70,14 @@ class SocketView:
             return socket.AF_UNIX
         return socket.AF_INET if len(address) == 2 else socket.AF_INET6
 
-    @made_once
+    @property
     def type(self) -> socket.SocketKind:
         """The socket type: `SOCK_STREAM`."""
         import socket
 
         return socket.SOCK_STREAM
 
-    @made_once
+    @property
     def proto(self) -> int:
         """The protocol: that of TCP, or 0 for a Unix socket."""
         import socket
