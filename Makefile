@@ -14,6 +14,9 @@ PYTEST := env PYTHONPATH=tools $(BIN)/python -m pytest -p no_skips -q -rs
 # Where maturin puts it; the package is used where it is.
 MODULE := python/openline/_openline.abi3.so
 
+# Where older releases of websockets go.
+RELEASES := target/websockets/15.0.1 target/websockets/16.0
+
 # Crates that `cargo test` runs. The extension module has its tests in tests/, run by pytest.
 CRATES := -p openline-proto -p openline -p openline-cli
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(wildcard crates/*/Cargo.toml) \
@@ -73,7 +76,7 @@ types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs ag
 	$(QUIET) "docstrings of the stub" $(BIN)/python tools/stub_docs.py --check
 	@tools/pyright.sh
 
-test-python: build tests/node/node_modules ## the tests of the Python package
+test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests conformance \
@@ -129,6 +132,11 @@ $(VENV)/.tools: requirements-dev.txt
 
 $(MODULE): $(VENV)/.tools $(RUST_SOURCES)
 	$(QUIET) "building the Python package" $(BIN)/maturin develop --release --locked
+	@touch $@
+
+# Releases of websockets beside that of .venv, which drop-in mode supports as well.
+$(RELEASES): $(VENV)/.tools
+	$(QUIET) "websockets $(@F)" $(BIN)/python -m pip install --quiet --no-deps --target $@ websockets==$(@F)
 	@touch $@
 
 # A peer for the tests, and pyright, where there is Node. Without it they are skipped; in CI that is a failure.

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import NoReturn
 
 from .dropin import install
-from .dropin.children import Arguments
+from .dropin.child import Inherited
 
 
 def main() -> None:
@@ -33,16 +33,22 @@ def main() -> None:
     options = parser.parse_args()
 
     install()
-    # What is found beside the program goes first, not what is found beside the directory we are in.
     if options.module:
         spec, code = _find_module(options.program)
         path = spec.origin or options.program
     else:
-        path = os.path.abspath(options.program)
+        path = os.path.join(os.getcwd(), options.program)
         spec, code = None, _read_script(path)
         if not sys.flags.safe_path:
+            # What is found beside the program goes first, in place of where we are.
             sys.path[0] = os.path.dirname(os.path.realpath(path))
-    sys.argv = Arguments([path if options.module else options.program, *options.args])
+    sys.path[0] = Inherited(sys.path[0])
+    if sys.version_info >= (3, 12):
+        # The server would import the program, without drop-in mode, for its children. Older ones do not.
+        import multiprocessing
+
+        multiprocessing.set_forkserver_preload([])
+    sys.argv = [path if options.module else options.program, *options.args]
     _run(code, path, spec)
 
 
@@ -54,9 +60,10 @@ def _find_module(name: str) -> tuple[ModuleSpec, CodeType]:
     except ImportError as error:
         _fail(f"cannot find module {name}: {error}")
     get_code = getattr(getattr(spec, "loader", None), "get_code", None)
-    if spec is None or get_code is None:
+    code = get_code(spec.name) if spec is not None and get_code is not None else None
+    if spec is None or code is None:
         _fail(f"no module named {name}, or nothing in it to run")
-    return spec, get_code(spec.name)
+    return spec, code
 
 
 def _read_script(path: str) -> CodeType:
@@ -79,6 +86,8 @@ def _run(code: CodeType, path: str, spec: ModuleSpec | None) -> None:
     module.__loader__ = None if spec is None else spec.loader
     module.__package__ = None if spec is None else spec.parent
     module.__dict__.update(__builtins__=__builtins__, __cached__=None if spec is None else spec.cached)
+    if "__annotations__" in globals():  # as in older releases of Python
+        module.__annotations__ = {}
     sys.modules["__main__"] = module
     try:
         exec(code, module.__dict__)

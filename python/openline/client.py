@@ -79,9 +79,13 @@ class ClientProtocol(Protocol):
         """Return a protocol object of openline's for one that may be of `websockets`."""
         if isinstance(protocol, Protocol):
             return protocol
+        if hasattr(protocol, "max_message_size"):
+            max_size = protocol.max_message_size, protocol.max_fragment_size
+        else:
+            max_size = protocol.max_size  # of release 15
         settings: dict[str, Any] = {
             "state": State(protocol.state),
-            "max_size": (protocol.max_message_size, protocol.max_fragment_size),
+            "max_size": max_size,
             "logger": protocol.logger,
         }
         if protocol.side == CLIENT and hasattr(protocol, "uri"):

@@ -51,11 +51,19 @@ class _Finder(MetaPathFinder, Loader):
         is_package = any(name.startswith(f"{fullname}.") for name in (*_OURS, *PLACEHOLDERS))
         return ModuleSpec(fullname, self, origin="openline", is_package=is_package)
 
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        if spec.name not in _OURS:
+            return None
+        module = importlib.import_module(_OURS[spec.name])
+        spec.loader_state = module.__spec__  # the import system puts `spec` in its place
+        return module
+
     def exec_module(self, module: ModuleType) -> None:
-        name = module.__name__
+        spec = module.__spec__
+        assert spec is not None, "the import system has just set it"
+        name = spec.name
         if name in _OURS:
-            # The import system gives out what stands here when this returns.
-            sys.modules[name] = importlib.import_module(_OURS[name])
+            module.__spec__ = spec.loader_state
         elif name in _MADE:
             vars(module).update(_MADE[name]())
         else:

@@ -25,6 +25,7 @@ from ..exceptions import ConnectError, ConnectionClosed, ConnectionClosedOK
 from ..protocol import State as State  # in `beside` another one is put in its place
 from ..sync import client
 from ..sync._opener import Opener, unix_target
+from ..sync.connection import Connection as Connection  # which programs import from here, too
 from ..uri import WebSocketURI, parse_uri
 
 if TYPE_CHECKING:
@@ -244,7 +245,6 @@ class reconnect(client.reconnect):
     ) -> None:
         parameters = locals()  # which are the parameters at this point
         del parameters["self"]
-        del parameters["__class__"]
         self._prepare("reconnect", None, parameters.pop("uri"), **parameters.pop("kwargs"), **parameters)
 
 
@@ -274,6 +274,23 @@ def _unix_target(path: Any, uri: Any, kwargs: dict[str, Any]) -> tuple[str | byt
 
 class ClientConnection(client.ClientConnection):
     """An open WebSocket connection, as `connect` returns it."""
+
+    _protocol_class = ClientProtocol
+
+    def handshake(
+        self,
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = USER_AGENT,
+        timeout: float | None = None,
+    ) -> None:
+        """Make the opening handshake, as `openline.sync.client.ClientConnection.handshake` does.
+
+        Args:
+            additional_headers: as for `connect`.
+            user_agent_header: as for `connect`.
+            timeout: seconds for all of it. Default: None, no limit.
+        """
+        super().handshake(additional_headers, user_agent_header, timeout)
 
     @property
     def state(self) -> Any:

@@ -432,7 +432,7 @@ class ClientConnection(Connection):
                 server redirects, which is not for a socket that is connected already.
         """
         protocol = self.protocol
-        if self.state is not CONNECTING:
+        if self.state != CONNECTING:
             raise InvalidState(f"connection is {self.state.name.lower()}: it had its handshake")
         opener = self._opener(
             "handshake",

@@ -74,6 +74,9 @@ class Connection(_openline.Connection):
         TypeError, ValueError: with such a protocol, an argument cannot be used.
     """
 
+    # What is made of a protocol object of `websockets`.
+    _protocol_class = ClientProtocol
+
     def __init__(
         self,
         sock: Any,
@@ -86,7 +89,7 @@ class Connection(_openline.Connection):
         leftover: bytes = b"",
     ) -> None:
         self.socket = sock
-        self.protocol: Protocol = ClientProtocol._of(protocol)
+        self.protocol: Protocol = self._protocol_class._of(protocol)
         self.ping_interval = ping_interval
         self.ping_timeout = ping_timeout
         if self.protocol._handle is not None:
@@ -102,7 +105,7 @@ class Connection(_openline.Connection):
         self._max_queue = max_queue
         # As they are without a handshake.
         self.__dict__.update(request=None, response=None)
-        if self.protocol.state is OPEN:
+        if self.protocol.state == OPEN:
             opener = self._opener(type(self).__name__, "ws://localhost/")
             self.protocol._handle = opener.take_over(self.protocol.side, leftover, self._log)
             self._adopt(self.protocol._handle, sock)

@@ -1,0 +1,38 @@
+"""What programs do with `websockets`, in drop-in mode: `uses.py`, a function for each use."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+
+import pytest
+
+from . import HERE, INSTALLED, SITUATIONS, python, run
+from .uses import USES
+
+
+@functools.cache
+def failures(situation: str, is_ours: bool, certificate: str, authority: str) -> dict[str, str]:
+    """Run all uses, once; the tracebacks of those that went wrong."""
+    settings = json.dumps({"certificate": certificate, "authority": authority, "ours": is_ours})
+    program = [str(HERE / "uses.py"), settings]
+    if is_ours:
+        printed = python(situation, "-m", "openline", "run", *program, SSL_CERT_FILE=authority)
+    else:  # where warnings and what threads log are nothing to look at
+        printed = run(situation, "-W", "ignore", *program, SSL_CERT_FILE=authority).stdout
+    failed: dict[str, str] = json.loads(printed)
+    return failed
+
+
+@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_use(situation: str, name: str, certificate: pathlib.Path, authority_file: pathlib.Path) -> None:
+    failed = failures(situation, True, str(certificate), str(authority_file))
+    assert name not in failed, failed[name]
+
+
+def test_uses_are_right(certificate: pathlib.Path, authority_file: pathlib.Path) -> None:
+    """They hold with `websockets` itself."""
+    failed = failures(INSTALLED, False, str(certificate), str(authority_file))
+    assert not failed, "\n".join(failed.values())
