@@ -22,6 +22,7 @@ from ..client import backoff as backoff_between
 from ..client import process_exception
 from ..datastructures import HeadersLike
 from ..exceptions import ConnectError, ConnectionClosed, ConnectionClosedOK
+from ..frames import CloseCode
 from ..protocol import State as State  # in `beside` another one is put in its place
 from ..sync import client
 from ..sync._opener import Opener, unix_target
@@ -326,7 +327,22 @@ class ClientConnection(client.ClientConnection):
             timeout: seconds to wait while the peer does not read. Default: None, as long as it lives.
             compress: whether to compress. Default: None, if it pays.
         """
-        super().send(message, timeout, text=text, compress=compress)
+        try:
+            super().send(message, timeout, text=text, compress=compress)
+        except BufferError:
+            if not isinstance(message, memoryview):
+                raise
+            super().send(bytes(message), timeout, text=text, compress=compress)  # its items lie apart
+
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Close the connection, as `openline.sync.client.ClientConnection.close` does; once it is, do nothing.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
+            reason: a text for people, at most 123 bytes in UTF-8. Default: "".
+        """
+        if not self.closed:
+            super().close(code, reason)
 
     def ping(  # type: ignore[override]  # an event, in place of waiting
         self,
