@@ -11,6 +11,9 @@ QUIET := @tools/quiet.sh
 # In CI a skipped test is a failure: tools/no_skips.py.
 PYTEST := env PYTHONPATH=tools $(BIN)/python -m pytest -p no_skips -q -rs
 
+# Published packages, in an environment of their own.
+PACKAGES := .venv-packages
+
 # Where maturin puts it; the package is used where it is.
 MODULE := python/openline/_openline.abi3.so
 
@@ -30,8 +33,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python test-many test-differential \
-	test-examples conformance conformance-short lint types check-tree bench bench-compression \
+.PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python packages packages-short test-many \
+	test-differential test-examples conformance conformance-short lint types check-tree bench bench-compression \
 	bench-conformance build clean
 
 help: ## show this
@@ -41,7 +44,7 @@ demo: build ## build, then run the programs of examples/ against servers of our 
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model fuzz-smoke types test-python conformance-short test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model fuzz-smoke types test-python packages-short conformance-short test-examples ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -80,7 +83,14 @@ test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Pytho
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests conformance \
-		--ignore=tests/test_examples.py --ignore=tests/test_readme.py
+		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages
+
+packages: build $(PACKAGES)/.all ## published packages, unmodified, with openline behind them: docs/packages.md
+	$(QUIET) "published packages" $(PYTEST) tests/packages
+
+SHORT := not (elevenlabs or fal_client or langsmith or openai or surrealdb)
+packages-short: build $(PACKAGES)/.short ## the same with those that install in seconds
+	$(QUIET) "published packages, short" $(PYTEST) tests/packages -k "$(SHORT)"
 
 test-many: build ## hundreds of failures of each kind, and 1 GiB each way through TLS
 	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py
@@ -120,7 +130,7 @@ bench-conformance: build ## what the Autobahn cases of load and of compression c
 build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
-	rm -rf $(VENV) target fuzz/target fuzz/work conformance/reports tests/node/node_modules python/openline/*.so
+	rm -rf $(VENV) $(PACKAGES) target fuzz/target fuzz/work conformance/reports tests/node/node_modules python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.tools: requirements-dev.txt
@@ -128,6 +138,20 @@ $(VENV)/.tools: requirements-dev.txt
 	@$(PYTHON) tools/check_machine.py
 	$(QUIET) "making .venv" $(PYTHON) -m venv --clear $(VENV)
 	$(QUIET) "tools for development" $(BIN)/python -m pip install --quiet --no-deps -r requirements-dev.txt
+	@touch $@
+
+# websockets is apart from what uses it, so that it can be left out.
+$(PACKAGES)/.short: $(VENV)/.tools requirements-packages-short.txt
+	$(QUIET) "making $(PACKAGES)" $(BIN)/python -m venv --clear --without-pip $(PACKAGES)
+	$(QUIET) "websockets, for packages" $(BIN)/python -m pip install --quiet --no-deps \
+		--target $(PACKAGES)/websockets --constraint requirements-dev.txt websockets
+	$(QUIET) "published packages" $(BIN)/python -m pip --python $(PACKAGES) install --quiet --no-deps \
+		--requirement requirements-packages-short.txt
+	@touch $@
+
+$(PACKAGES)/.all: $(PACKAGES)/.short requirements-packages.txt
+	$(QUIET) "more published packages" $(BIN)/python -m pip --python $(PACKAGES) install --quiet --no-deps \
+		--requirement requirements-packages.txt
 	@touch $@
 
 $(MODULE): $(VENV)/.tools $(RUST_SOURCES)
