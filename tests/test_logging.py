@@ -63,7 +63,9 @@ def keeper(logger: logging.Logger) -> Keeper:
 def connect(
     uri: str, logger: logging.Logger | logging.LoggerAdapter[Any], **kwargs: Any
 ) -> ClientConnection:
-    return openline.sync.client.connect(uri, logger=logger, **{"ping_interval": None, **kwargs})
+    kwargs.setdefault("ping_interval", None)
+    connection: ClientConnection = openline.sync.client.connect(uri, logger=logger, **kwargs)
+    return connection
 
 
 # The same records as `websockets`.

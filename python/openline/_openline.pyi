@@ -352,7 +352,8 @@ class Connection:
         """Close the connection: the closing handshake (RFC 6455 §7), within `close_timeout`.
 
         Messages that came before can still be received. Closing again waits for the same end. A
-        thread that is in `recv` meanwhile gets `ConnectionClosed`.
+        thread that is in `recv` meanwhile gets `ConnectionClosed`. In a forked child, which has a copy of
+        its parent's connection, nothing is done.
 
         Example:
             websocket.close(4000, "that is all")
@@ -364,7 +365,6 @@ class Connection:
 
         Raises:
             ProtocolError: the code may not be sent, or the reason is too long. Nothing is sent.
-            ConnectionClosedError: in a forked child, which cannot close its parent's connection.
         """
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Wait until the connection is closed, by whomever.
