@@ -63,9 +63,8 @@ def keeper(logger: logging.Logger) -> Keeper:
 def connect(
     uri: str, logger: logging.Logger | logging.LoggerAdapter[Any], **kwargs: Any
 ) -> ClientConnection:
-    kwargs.setdefault("ping_interval", None)
-    connection: ClientConnection = openline.sync.client.connect(uri, logger=logger, **kwargs)
-    return connection
+    ws: ClientConnection = openline.sync.client.connect(uri, logger=logger, **{"ping_interval": None, **kwargs})
+    return ws
 
 
 # The same records as `websockets`.
@@ -616,11 +615,13 @@ def test_a_filter_does_not_hide_the_exception_of_the_call(
         peer.close()
         with pytest.raises(ConnectionClosed):
             ws.recv()
+        logger.removeFilter(refuse)
     assert [str(error) for error in unraisable] == ["refused"]
 
 
 def test_a_filter_that_fails_while_connecting_leaves_nothing_open(logger: logging.Logger) -> None:
     def refuse(record: logging.LogRecord) -> bool:
+        logger.removeFilter(refuse)
         raise RuntimeError("refused")
 
     logger.addFilter(refuse)

@@ -461,8 +461,11 @@ impl Connection {
         }
         let Adopted { line, sock, .. } = self.adopted(py)?;
         let code = code.map_or(Ok(1000), |code| close_code(code))?;
-        resume(py, line, || line.close(code, reason))?;
-        close_sock(py, line, sock.as_ref())
+        let outcome = resume(py, line, || line.close(code, reason));
+        if line.is_closed() {
+            close_sock(py, line, sock.as_ref())?; // also when what the logger does fails
+        }
+        outcome
     }
 
     /// Wait until the connection is closed, by whomever.
@@ -498,8 +501,8 @@ impl Connection {
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
         py.detach(|| line.abandon());
-        line.give_out(py)?;
-        close_sock(py, line, sock.as_ref())
+        close_sock(py, line, sock.as_ref())?;
+        line.give_out(py)
     }
 
     /// Return the socket's descriptor, to look at and not to read from or write to.

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
 use crate::error;
+use crate::gate;
 
 /// A connection whose calls end with what they have to log, if it has a logger.
 #[derive(Clone)]
@@ -90,6 +91,9 @@ impl Log {
     }
 
     pub(crate) fn give_out(&self, py: Python<'_>) -> PyResult<()> {
+        if gate::is_inside() {
+            return Ok(()); // Locks of a connection are held here; the next call does it.
+        }
         self.journal.give_out(|record| self.log(py, record))
     }
 
