@@ -23,6 +23,7 @@ PYTHON = {
     "compression.py": ["500 quotes: ", "agreed on PerMessageDeflate("],
     "headers.py": ["sent      X-Trace: 42", "answered  101", "chosen    chat.v2", "refused   401"],
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
+    "logging_frames.py": ["DEBUG > TEXT 'hello' [5 bytes]", "Authorization: (hidden)", "INFO  two messages"],
     "reconnect.py": ["connection 2 is open", "ConnectionRefusedError", "6 messages over 2 connections"],
     "stats.py": ["round trip, p50", "round trip, p99", "send_many", "recv_many"],
     "subclass.py": ["hello from ada", "2 sent, 2 received", "the socket has TCP_NODELAY"],
@@ -32,6 +33,7 @@ PYTHON = {
 }
 RUST = {
     "basic": ['received Text("Grüße")', "closed: sent 1000 (OK) done; then received 1000 (OK) done"],
+    "logging": ["> TEXT 'hello' [5 bytes]", "Authorization: (hidden)", "= connection is CLOSED"],
     "threads": ["8 threads, a connection each: 4000 messages echoed", "two threads, one connection"],
     "timeouts": ["nothing came: timed out while waiting for a message", "a ping took"],
 }

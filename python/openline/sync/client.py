@@ -119,7 +119,8 @@ def connect(
         max_queue: how many received messages may wait for `recv` before the peer is held back; nothing is
             dropped. Default: 16. None sets no limit. A pair is the high mark, and the low one at which
             reading goes on (default: a quarter of the high one).
-        logger: the logger. Default: None, `logging.getLogger("openline.client")`.
+        logger: the logger. If it is enabled for DEBUG now, handshake, frames and end are logged, with the
+            connection as `websocket` of each record. Default: None, `logging.getLogger("openline.client")`.
         create_connection: a subclass of `ClientConnection`, or any callable that takes what that takes. What
             it returns is returned. It is called when the handshake is over, and a `handshake` method of its own
             is not called; after an exception in it nothing is left open. Default: None, `ClientConnection`.
