@@ -8,17 +8,20 @@ from __future__ import annotations
 import socket
 import ssl as ssl_module
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypedDict
-
-from typing_extensions import TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from ..datastructures import HeadersLike
 from ..extensions.base import ClientExtensionFactory
 from ..typing import LoggerLike
 from .client import ClientConnection
 
-C = TypeVar("C", bound=ClientConnection, default=ClientConnection)
-"""What `create_connection` makes."""
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # which checkers of types bring with them
+
+    C = TypeVar("C", bound=ClientConnection, default=ClientConnection)
+    """What `create_connection` makes."""
+else:
+    from .client import C
 
 
 class SocketOptions(TypedDict, total=False):
