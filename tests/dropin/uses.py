@@ -756,6 +756,8 @@ def use_logging() -> None:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     messages = [record.getMessage() for record in records]
+    assert "> TEXT 'hello' [5 bytes]" in messages and "< TEXT 'hello' [5 bytes]" in messages
+    assert "= connection is OPEN" in messages and "= connection is CLOSED" in messages
     assert all(record.name == "websockets.client" for record in records)
     assert records[messages.index("mine")].__dict__["websocket"] == ws
 

@@ -192,10 +192,7 @@ class _Opener(Opener):
 
 def _os_error(error: Any) -> OSError:
     """Return the exception that Python's sockets would raise."""
-    number: int | None = error.errno
-    # The resolver's numbers are negative, and have texts of their own.
-    text: str = error.strerror if number is None or number < 0 else os.strerror(number)
-    made: OSError = error._os_error(number, text)
+    made: OSError = error._os_error(error.errno, error.strerror)
     return made
 
 
