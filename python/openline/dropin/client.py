@@ -170,7 +170,8 @@ class _Opener(Opener):
             warnings.warn("ssl_context was renamed to ssl", DeprecationWarning, stacklevel=3)
             renamed = kwargs.pop("ssl_context")
             kwargs["ssl"] = renamed if kwargs.get("ssl") is None else kwargs["ssl"]
-        if kwargs.get("ssl") is not None and not parse_uri(uri).secure:
+        secure = parse_uri(uri).secure  # here, so that `reconnect` fails at once if it is wrong
+        if kwargs.get("ssl") is not None and not secure:
             raise ValueError("ssl argument is incompatible with a ws:// URI")
         if kwargs.get("compression") not in (None, "deflate"):
             raise ValueError(f"unsupported compression: {kwargs['compression']}")
