@@ -108,6 +108,9 @@ WORDINGS: list[Wording] = [
         "cannot call send while another thread is already running send",
         "cannot send while this thread is already sending a fragmented message",
     ),
+    Wording(
+        "connect() isn't reentrant", "this context has been entered already; use one reconnect() for each"
+    ),
     # Arguments.
     Wording("create_connection() got an unexpected", "connect() got an unexpected"),
     Wording(
@@ -611,14 +614,97 @@ ROWS: list[Row] = [
     ),
     # Subclasses.
     Row(
-        what="what `send` and `ping` take",
+        what="what `send`, `ping` and `ClientConnection` take",
         theirs="`send(message, text=)`, `ping(data, ack_on_close=)`",
-        ours="also `timeout=` of both and `compress=` of `send`",
+        ours="also `timeout=` of both, `compress=` of `send` and `leftover=` of the class",
         why="They are ours, and by keyword only.",
         shown={
+            "modules/parameters[ClientConnection]": ["result"],
             "modules/parameters[ClientConnection.send]": ["result"],
             "modules/parameters[ClientConnection.ping]": ["result"],
         },
+    ),
+    Row(
+        what="the record `= connection is CONNECTING`",
+        theirs="has no `websocket`",
+        ours="has `websocket`, as all others",
+        why="It can be told which connection it is of.",
+        shown={"logs/*": ["log[0]"]},
+        example=(
+            "logs/a_conversation",
+            "log[0]",
+            "DEBUG = connection is CONNECTING",
+            "DEBUG = connection is CONNECTING @",
+        ),
+    ),
+    Row(
+        what="`create_connection`",
+        theirs="the connection is made, then the handshake",
+        ours="the handshake is made, then the connection",
+        why="A line is opened in one go, in Rust; the object in Python is for what became of it.",
+        shown={"customising/a_factory_that_raises": ["wire"]},
+    ),
+    Row(
+        what="extensions of one's own that raise",
+        theirs="1011 without a reason",
+        ours='1011 with the reason "an extension failed"',
+        why="Whoever runs the server learns on which side the fault is.",
+        shown={
+            "customising/a_broken_extension": ["result.tuple[0].text", "result.tuple[0].sent", "wire[0][8]"]
+        },
+        example=(
+            "customising/a_broken_extension",
+            "wire[0][8]",
+            "CLOSE 1011",
+            "CLOSE 1011 an extension failed",
+        ),
+    ),
+    Row(
+        what="`connect` without `with` and without `legacy=True`",
+        theirs="a `DeprecationWarning` with the first call",
+        ours="none",
+        why="It is not deprecated here.",
+        shown={"customising/warnings_of_a_connection_without_context": ["result"]},
+    ),
+    Row(
+        what="log records of frames that are refused",
+        theirs="the frame, then our Close",
+        ours="our Close, whose reason tells what is wrong",
+        why="A frame is refused while it arrives, before it is whole.",
+        shown={"logs/the_end[not UTF-8]": ["log"], "logs/the_end[wrong code]": ["log"]},
+    ),
+    Row(
+        what="log records of an end within a frame",
+        theirs="no `< EOF`",
+        ours="`< EOF`, as at any other end",
+        why="It has been read.",
+        shown={"logs/the_end[end within a frame]": ["log"]},
+    ),
+    Row(
+        what="how long our Close is, in log records",
+        theirs="as long as its reason",
+        ours="the same, of a reason in other words: see below",
+        why="The reason tells more.",
+        shown={"logs/the_end[wrong frame]": ["log[14]"], "logs/a_message_too_large": ["log[14]"]},
+    ),
+    Row(
+        what="leaving the loop of `reconnect`, by `break` or `return`",
+        theirs="closes with 1011",
+        ours="closes with 1000",
+        why="It is no internal error.",
+        shown={
+            "customising/after_*": ["wire[1][8]", "wire[2][8]"],
+            "customising/with_a_class_of_ones_own": ["wire[0][8]"],
+            "logs/reconnecting": ["wire[1][8]"],
+        },
+        example=("customising/after_a_status[503]", "wire[1][8]", "CLOSE 1011", "CLOSE 1000"),
+    ),
+    Row(
+        what="`handshake` a second time",
+        theirs="waits for the end of the connection, then raises `ConnectionClosed`",
+        ours="raises `InvalidState` at once",
+        why="It is a mistake in the program.",
+        shown={"customising/a_second_handshake": ["result.*"]},
     ),
     # Modules; with `websockets` installed, they are its own.
     Row(
