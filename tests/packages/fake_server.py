@@ -26,6 +26,7 @@ import sys
 import threading
 import urllib.parse
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -105,10 +106,6 @@ class Desk:
         try:
             with contextlib.suppress(ConnectionClosed):
                 self._serve(visit)
-            with contextlib.suppress(ConnectionClosed):
-                # If it ended while we were sending: what had come before.
-                for _ in messages(visit):
-                    pass
             watched = visit.behaviour[0] != "unwatched"
             visit.record.note_end(visit.protocol.close_exc if watched else "unwatched")
         except Exception as error:
@@ -129,8 +126,7 @@ class Desk:
             case ["restarting", _, *service]:
                 self._talk(visit, service)
             case ["mute", *_]:
-                for _ in messages(visit):
-                    pass
+                deque(messages(visit), maxlen=0)
             case _:
                 visit.close(1008, f"no such behaviour: {visit.record.path}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -83,3 +84,19 @@ with scenario("the end without a close"):
 with scenario("a handshake without an answer, in the 10 seconds of the library"):
     with client("silent").listen.v1.connect(model="nova-3"):
         say("it is not")
+
+with scenario("the key is not in the log"):
+    handler = logging.StreamHandler()
+    records: list[str] = []
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("websockets.client")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    with client("served").listen.v1.connect(model="nova-3") as connection:
+        connection.send_close_stream()
+        say(*(message.type for message in connection))
+    say("Authorization:", [record for record in records if "Authorization" in record])
+    say("a secret in", sum("a secret" in record for record in records), "records")
+    for record in records:
+        if record.startswith(("> TEXT", "< TEXT", "> CLOSE", "< CLOSE")):
+            say(record)

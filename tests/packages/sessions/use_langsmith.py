@@ -34,8 +34,9 @@ with scenario("a command with input"):
 
 with scenario("a command that is killed"):
     handle = sandbox("unwatched").run("cat", wait=False, close_input=False)
-    handle.kill()
-    say(handle.result.exit_code)
+    for chunk in handle:
+        if chunk.stream == "stderr":
+            handle.kill()
 
 with scenario("a handshake that is refused"):
     run("refused/403")

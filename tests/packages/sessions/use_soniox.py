@@ -20,6 +20,13 @@ def transcribe(behaviour: str, **options: object) -> None:
 with scenario("binary for text, and the server closes"):
     transcribe("served")
 
+with scenario("left in the middle, which lets go of the connection without a close"):
+    url = f"ws://{PLAIN}/unwatched/soniox"
+    client = SonioxClient(api_key="key", websocket_base_url=url)
+    with client.realtime.stt.connect(config=RealtimeSTTConfig(model="stt-rt")) as session:
+        session.send_byte_chunk(bytes(1000))
+        say(session.recv_bytes())
+
 with scenario("a handshake that is refused"):
     transcribe("refused/401")
 
