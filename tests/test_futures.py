@@ -272,6 +272,43 @@ class TestExit:
         """
         assert outcome_of(self.START + end, server.uri) == (0, "the end\n1000\n", "")
 
+    @pytest.mark.parametrize("end", ["pass", "atexit.register(close_all)"])
+    def test_daemon_threads_whose_calls_are_logged(self, server: EchoServer, end: str) -> None:
+        """Code of Python runs in the middle of such calls, and Python ends threads where they run its code."""
+        program = f"""
+            import atexit, logging, sys, threading, time
+            from openline import ConnectionClosed
+            from openline.sync.client import connect
+
+            class Handler(logging.Handler):
+                def emit(self, record):
+                    time.sleep(0.0001)  # lets go of the GIL, as a file does
+
+            logging.getLogger("openline.client").addHandler(Handler())
+            logging.getLogger("openline.client").setLevel("DEBUG")
+
+            def exchange(ws):
+                try:
+                    while True:
+                        ws.send("x")
+                        ws.recv()
+                except ConnectionClosed:
+                    pass
+
+            def close_all():
+                for ws in connections:
+                    ws.close()
+
+            connections = [connect(sys.argv[1]) for _ in range(4)]
+            for ws in connections:
+                threading.Thread(target=exchange, args=(ws,), daemon=True).start()
+            {end}
+            time.sleep(0.05)
+            print("the end")
+            """
+        for _ in range(5):
+            assert outcome_of(program, server.uri) == (0, "the end\n", "")
+
     def test_a_thread_pool_that_was_left_before_the_connection_was_closed(self, server: EchoServer) -> None:
         """Python waits for its workers: what ends them is the end of the connection."""
         end = """

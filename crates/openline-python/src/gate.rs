@@ -1,9 +1,12 @@
-//! Entering the interpreter from threads that are not Python's, such as the engine's driver: only as
-//! long as the interpreter stands. A thread that is inside when it is torn down would be ended by it,
-//! in the middle of everything.
+//! Entering the interpreter from threads that are not Python's, such as the engine's driver, and running
+//! code of the user's in the middle of ours: only as long as the interpreter stands. A thread that is inside
+//! when it is torn down would be ended by it, in the middle of everything, which Rust takes for a fault of
+//! the program.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{ThreadId, current};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -11,6 +14,9 @@ use pyo3::types::PyDict;
 
 static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 static VISITORS: AtomicUsize = AtomicUsize::new(0);
+
+/// The thread that tears the interpreter down.
+static CLOSER: OnceLock<ThreadId> = OnceLock::new();
 
 /// Runs `visit` attached to the interpreter; `None` when that is being torn down.
 pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
@@ -22,6 +28,24 @@ pub(crate) fn visit<T>(visit: impl FnOnce(Python<'_>) -> T) -> Option<T> {
 /// which Python runs there, or an extension.
 pub(crate) fn is_inside() -> bool {
     DEPTH.get() > 0
+}
+
+/// Has the interpreter wait for this thread at exit, as long as the result lives; `None` when it is being torn
+/// down, and not by this thread. Unlike a visitor, who stays may use connections.
+pub(crate) fn stay() -> Option<Stay> {
+    VISITORS.fetch_add(1, Ordering::SeqCst);
+    let stay = Stay;
+    let is_allowed = !IS_CLOSED.load(Ordering::SeqCst) || CLOSER.get() == Some(&current().id());
+    is_allowed.then_some(stay)
+}
+
+/// Who stays.
+pub(crate) struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        VISITORS.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Who is inside.
@@ -52,6 +76,7 @@ thread_local! {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[pyfunction]
     fn close_gate(py: Python<'_>) {
+        CLOSER.get_or_init(|| current().id());
         IS_CLOSED.store(true, Ordering::SeqCst);
         let patience = Instant::now() + PATIENCE;
         // Those inside never block for long, but may wait for the interpreter.

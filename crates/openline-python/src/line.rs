@@ -8,8 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
 
-use crate::error;
-use crate::gate;
+use crate::{error, gate};
 
 /// A connection whose calls end with what they have to log, if it has a logger.
 #[derive(Clone)]
@@ -94,7 +93,10 @@ impl Log {
         if gate::is_inside() {
             return Ok(()); // Locks of a connection are held here; the next call does it.
         }
-        self.journal.give_out(|record| self.log(py, record))
+        match gate::stay() {
+            None => Ok(()),
+            Some(_stay) => self.journal.give_out(|record| self.log(py, record)),
+        }
     }
 
     fn log(&self, py: Python<'_>, record: &Record) -> PyResult<()> {
