@@ -20,6 +20,8 @@
 //!   closes while nobody does.
 //! - No call hangs: each has a time-out, or ends with `ping_timeout` or `close_timeout`. No time-out
 //!   loses or tears anything.
+//! - What happens on a connection, frame by frame, goes to the [`log`] facade at the level `debug`, or to a
+//!   [`Journal`] of yours.
 //! - [`Server`] is a small server in the same style, and [`testing::EchoServer`] one for tests.
 //!
 //! The protocol itself, without I/O, is the crate `openline-proto`, whose types appear here.

@@ -25,7 +25,8 @@ use excerpt::Excerpt;
 /// ends with giving it out there. A program that wants the records elsewhere, or wants to tell connections
 /// apart, makes a journal, hands it to [`Client::journal`](crate::Client::journal), and gives it out itself.
 ///
-/// A journal holds 1024 records. When it is full the oldest are dropped, and one record tells how many.
+/// What happens after the last call, such as when the last handle is dropped, is not given out. A journal
+/// holds 1024 records. When it is full the oldest are dropped, and one record tells how many.
 ///
 /// ```
 /// use openline::{Client, Journal};
