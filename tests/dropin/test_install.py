@@ -281,6 +281,28 @@ def test_placeholders() -> None:
     )
 
 
+def test_submodules_are_attributes() -> None:
+    """Also those that nobody has imported."""
+    check(
+        ALONE,
+        """
+        import openline
+        openline.install()
+        import websockets
+        assert websockets.exceptions.ConnectionClosed is openline.ConnectionClosed
+        assert websockets.sync.client.connect.__module__ == "openline.dropin.client"
+        assert websockets.asyncio.client.connect and websockets.extensions.Extension
+        for package in (websockets.sync, websockets.asyncio):
+            try:
+                package.nothing
+            except AttributeError as error:
+                assert str(error) == f"module {package.__name__!r} has no attribute 'nothing'"
+            else:
+                assert False
+        """,
+    )
+
+
 def test_values_of_websockets_alone() -> None:
     check(
         ALONE,
@@ -336,16 +358,27 @@ def test_environment(situation: str) -> None:
             assert server.requests[-1].headers["User-Agent"] == "mine"
     assert list(itertools.islice(backoff(), 4)) == [0.0, 0.5, 1.0, 1.5]
     assert list(itertools.islice(backoff(0, 1, 3, 2), 4)) == [0.0, 1, 2, 3]
-    try:
-        connect(server.uri)
-    except OSError as error:
-        assert type(error) is ConnectionRefusedError
+    import http_server, logging
+    with http_server.HttpServer(lambda request: http_server.moved("/again")) as server:
+        try:
+            connect(server.uri())
+        except openline.SecurityError as error:
+            assert "more than 2 redirects" in str(error), error
+    records = []
+    logging.getLogger("websockets").addHandler(logging.Handler())
+    logging.getLogger("websockets").handlers[0].emit = lambda record: records.append(record.getMessage())
+    logging.getLogger("websockets.client").setLevel(logging.DEBUG)
+    with EchoServer() as server, connect(server.uri) as websocket:
+        websocket.send("x" * 100)
+    assert "> TEXT 'xxxxxxxxx...xxxx' [100 bytes]" in records, records
     """
     python(
         situation,
         "-c",
         textwrap.dedent(program),
         WEBSOCKETS_USER_AGENT="mine",
+        WEBSOCKETS_MAX_REDIRECTS="2",
+        WEBSOCKETS_MAX_LOG_SIZE="20",
         WEBSOCKETS_BACKOFF_INITIAL_DELAY="0",
         WEBSOCKETS_BACKOFF_MIN_DELAY="0.5",
         WEBSOCKETS_BACKOFF_MAX_DELAY="1.5",

@@ -11,6 +11,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -46,7 +47,7 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in _OURS and fullname not in _MADE and fullname not in PLACEHOLDERS:
+        if not _is_here(fullname):
             return None
         is_package = any(name.startswith(f"{fullname}.") for name in (*_OURS, *PLACEHOLDERS))
         return ModuleSpec(fullname, self, origin="openline", is_package=is_package)
@@ -68,6 +69,7 @@ class _Finder(MetaPathFinder, Loader):
             vars(module).update(_MADE[name]())
         else:
             vars(module).update({each: placeholder(name, each) for each in PLACEHOLDERS[name]})
+            vars(module)["__getattr__"] = partial(_submodule, name)
             module.__all__ = list(PLACEHOLDERS[name])  # type: ignore[attr-defined]
 
 
@@ -77,10 +79,7 @@ def _package() -> dict[str, Any]:
             return getattr(importlib.import_module(_TOP_LEVEL[name]), name)
         if name in LEGACY:
             return placeholder("websockets", name)
-        module = f"websockets.{name}"
-        if module in _OURS or module in _MADE or module in PLACEHOLDERS:
-            return importlib.import_module(module)
-        raise AttributeError(f"module 'websockets' has no attribute {name!r}")
+        return _submodule("websockets", name)
 
     return {
         "__version__": client.VERSION,
@@ -91,8 +90,21 @@ def _package() -> dict[str, Any]:
     }
 
 
+def _submodule(package: str, name: str) -> ModuleType:
+    """Import a module that is asked for as an attribute."""
+    module = f"{package}.{name}"
+    if not _is_here(module):
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return importlib.import_module(module)
+
+
+def _is_here(module: str) -> bool:
+    return module in _OURS or module in _MADE or module in PLACEHOLDERS
+
+
 def _sync() -> dict[str, Any]:
-    return {name: getattr(client, name) for name in client.__all__}
+    names = {name: getattr(client, name) for name in client.__all__}
+    return {**names, "__getattr__": partial(_submodule, "websockets.sync")}
 
 
 def _version() -> dict[str, Any]:
