@@ -44,6 +44,7 @@ def programs() -> Iterator[list[tuple[str, ...]]]:
             ("reconnect.py",),  # it restarts a server of its own
             ("compression.py", echo.uri),
             ("subclass.py", echo.uri),
+            ("logging_frames.py", echo.uri),
             ("stats.py", echo.uri),
         ]
 
