@@ -344,6 +344,29 @@ def test_modules_that_hold_the_real_client(situation: str, tmp_path: pathlib.Pat
     assert "by early, which will not use openline" in ended.stderr
 
 
+def test_websockets_that_is_too_old(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "websockets").mkdir()
+    (tmp_path / "websockets" / "__init__.py").write_text("")
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import openline; openline.install()"
+    ended = run(ALONE, "-c", program, str(tmp_path))
+    assert "ImportError: drop-in mode goes with websockets 15 or later, or with none; " in ended.stderr
+
+
+def test_directory_of_that_name(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "websockets").mkdir()
+    check(
+        ALONE,
+        """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import openline
+        openline.install()
+        from websockets.sync.client import connect
+        """,
+        str(tmp_path),
+    )
+
+
 @each_situation
 def test_environment(situation: str) -> None:
     program = """

@@ -38,6 +38,9 @@ def install() -> None:
             websocket.send("hello")
             print(websocket.recv())
 
+    Raises:
+        ImportError: `websockets` is there, and too old.
+
     Warns:
         RuntimeWarning: modules that were imported before hold objects of the real `websockets.sync.client`,
             and go on using them. The text names the modules.
@@ -46,8 +49,9 @@ def install() -> None:
     with _lock:
         if _undo is not None:
             return
+        spec = importlib.util.find_spec("websockets")
         with contextlib.ExitStack() as undo:
-            if importlib.util.find_spec("websockets") is None:
+            if spec is None or spec.origin is None:  # none, or a mere directory of that name
                 from . import alone
 
                 alone.install(undo)

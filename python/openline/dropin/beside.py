@@ -31,8 +31,13 @@ def install(undo: ExitStack) -> None:
     """
     holders = sorted(_holders())
     websockets = importlib.import_module("websockets")
-    # The real server needs the real connection, so it is imported before that is replaced.
-    importlib.import_module("websockets.sync.server")
+    try:
+        # The real server needs the real connection, so it is imported before that is replaced.
+        importlib.import_module("websockets.sync.server")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"drop-in mode goes with websockets 15 or later, or with none; {websockets.__file__} has no server"
+        ) from error
     sync = importlib.import_module("websockets.sync")
 
     for module in (client, connection):
