@@ -231,14 +231,13 @@ ROWS: list[Row] = [
     Row(
         what="bad values of headers, of `origin` and of `user_agent_header`",
         theirs="`InvalidHeaderValue`, once the connection is made",
-        ours="`ValueError` before any connection, with the place of the bad character",
+        ours="`InvalidHeaderValue` that is a `ValueError`, too, before any connection",
         why="An argument is wrong, and no server has a part in it.",
         shown={
-            "connecting/wrong_argument[header *]": ["raised.*"],
-            "connecting/wrong_argument[user agent with CR LF]": ["raised.*"],
-            "connecting/wrong_argument[origin with CR LF]": ["raised.*"],
+            "connecting/wrong_argument[header *]": ["raised.caught by", "raised.text"],
+            "connecting/wrong_argument[user agent with CR LF]": ["raised.caught by", "raised.text"],
+            "connecting/wrong_argument[origin with CR LF]": ["raised.caught by", "raised.text"],
         },
-        example=("connecting/wrong_argument[origin with CR LF]", "raised.name", "'Origin'", MISSING),
     ),
     Row(
         what="arguments of a wrong type",
@@ -745,7 +744,7 @@ ROWS: list[Row] = [
     Row(
         what="`Headers`: bad names and values",
         theirs="`InvalidHeaderValue` for values; names and types are not looked at",
-        ours="`ValueError`; `TypeError` for other types than `str`",
+        ours="`InvalidHeaderValue`, which is a `ValueError`, for both; `TypeError` for other types than `str`",
         why="Nothing can break out of its header line.",
         shown={"datastructures/made[*]": ["*"], "datastructures/changed[item not a str]": ["*"]},
         example=("datastructures/made[number]", "result", "Headers([('A', 1)])", MISSING),

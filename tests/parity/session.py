@@ -37,6 +37,7 @@ class Session:
         self._server_pem = certificates / "server.pem"
         self.servers: list[Server] = []
         self._opened: list[Any] = []
+        self._bound: list[socket.socket] = []
         self.records: list[logging.LogRecord] = []
         self._log = logging.getLogger(f"parity.{name}")
         self._log.propagate = False
@@ -55,6 +56,8 @@ class Session:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._server_pem)
+            # A ticket can come while `websockets` writes its request, from another thread: it hangs now and then.
+            context.num_tickets = 0
         server = Server(*steps, responses=responses or [response], tls=context, listener=listener)
         self.servers.append(server)
         return server
@@ -92,6 +95,13 @@ class Session:
         except Exception as error:
             return error
 
+    def refusing_port(self) -> int:
+        """A port that refuses connections until the case is over."""
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        self._bound.append(bound)
+        return int(bound.getsockname()[1])
+
     @property
     def logger(self) -> logging.Logger:
         """A logger for all records, which become part of the outcome."""
@@ -115,7 +125,7 @@ class Session:
             outcome["result"] = describe(case(self))
         except Exception as error:
             outcome["raised"] = describe(error)
-        for connection in self._opened:
+        for connection in [*self._opened, *self._bound]:
             connection.close()
         for server in self.servers:
             if server.listener.family != socket.AF_UNIX:

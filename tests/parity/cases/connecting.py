@@ -203,10 +203,7 @@ def socket_pair(s: Session) -> object:
 
 @case
 def refused(s: Session) -> object:
-    server = s.server()
-    port = server.port
-    server.finish()
-    error: Any = s.attempt(connect, f"ws://127.0.0.1:{port}/", proxy=None)
+    error: Any = s.attempt(connect, f"ws://127.0.0.1:{s.refusing_port()}/", proxy=None)
     return isinstance(error, ConnectionRefusedError), error.errno, isinstance(error, OSError)
 
 

@@ -411,16 +411,15 @@ def with_a_class_of_ones_own(s: Session) -> object:
 
 @case
 def without_the_network(s: Session) -> object:
-    server = s.server()
-    server.finish()
     tries = []
 
     def process(error: Exception) -> Exception | None:
         tries.append(isinstance(error, ConnectionRefusedError))
         return None if len(tries) < 3 else error
 
-    again_ = reconnect(server.uri, proxy=None, process_exception=process, reconnect_delays=quickly)
-    return isinstance(s.attempt(next, iter(again_)), OSError), tries
+    uri = f"ws://127.0.0.1:{s.refusing_port()}/"
+    never = reconnect(uri, proxy=None, process_exception=process, reconnect_delays=quickly)
+    return isinstance(s.attempt(next, iter(never)), OSError), tries
 
 
 # Extensions of one's own.

@@ -223,6 +223,5 @@ def reconnecting(s: Session) -> object:
 
 @case
 def a_connection_that_cannot_be_made(s: Session) -> object:
-    server = s.server()
-    server.finish()
-    return s.attempt(connect, server.uri, proxy=None, logger=s.logger).__class__.__name__
+    uri = f"ws://127.0.0.1:{s.refusing_port()}/"
+    return s.attempt(connect, uri, proxy=None, logger=s.logger).__class__.__name__
