@@ -744,7 +744,7 @@ ROWS: list[Row] = [
     Row(
         what="`Headers`: bad names and values",
         theirs="`InvalidHeaderValue` for values; names and types are not looked at",
-        ours="`InvalidHeaderValue`, which is a `ValueError`, for both; `TypeError` for other types than `str`",
+        ours="`InvalidHeaderValue`, also a `ValueError`, for both; `TypeError` for what is no `str`",
         why="Nothing can break out of its header line.",
         shown={"datastructures/made[*]": ["*"], "datastructures/changed[item not a str]": ["*"]},
         example=("datastructures/made[number]", "result", "Headers([('A', 1)])", MISSING),

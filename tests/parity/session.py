@@ -56,7 +56,7 @@ class Session:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._server_pem)
-            # A ticket can come while `websockets` writes its request, from another thread: it hangs now and then.
+            # With tickets `websockets`, which reads and writes in two threads, hangs now and then.
             context.num_tickets = 0
         server = Server(*steps, responses=responses or [response], tls=context, listener=listener)
         self.servers.append(server)
