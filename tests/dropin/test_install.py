@@ -281,6 +281,23 @@ def test_placeholders() -> None:
     )
 
 
+def test_all_names_of_websockets() -> None:
+    public = python(INSTALLED, "-c", "import websockets; print(*websockets.__all__)").split()
+    check(
+        ALONE,
+        """
+        import sys
+        import openline
+        openline.install()
+        import websockets
+        from websockets import *
+        assert set(sys.argv[1:]) == set(websockets.__all__)
+        assert set(sys.argv[1:]) <= globals().keys()
+        """,
+        *public,
+    )
+
+
 def test_submodules_are_attributes() -> None:
     """Also those that nobody has imported."""
     check(

@@ -173,7 +173,7 @@ _TOP_LEVEL = {
         """,
         "websockets.frames": "Close CloseCode Frame Opcode",
         "websockets.http11": "Request Response",
-        "websockets.protocol": "Side State",
+        "websockets.protocol": "Protocol Side State",
         "websockets.server": "ServerProtocol",
         "websockets.typing": """
             Data ExtensionName ExtensionParameter LoggerLike Origin StatusLike Subprotocol
