@@ -159,7 +159,7 @@ def use_time_outs_of_recv() -> None:
 
 def use_recv_streaming() -> None:
     with Peer(frame(Opcode.TEXT, b"one ", fin=False) + frame(Opcode.CONT, b"two")) as peer:
-        ws = connect(peer.uri)
+        ws = connect(peer.uri, close_timeout=0.1)
         assert list(ws.recv_streaming()) == ["one ", "two"]
         peer.send(close())
         ws.close()
