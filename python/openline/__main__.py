@@ -60,7 +60,10 @@ def _find_module(name: str) -> tuple[ModuleSpec, CodeType]:
     except ImportError as error:
         _fail(f"cannot find module {name}: {error}")
     get_code = getattr(getattr(spec, "loader", None), "get_code", None)
-    code = get_code(spec.name) if spec is not None and get_code is not None else None
+    try:
+        code = get_code(spec.name) if spec is not None and get_code is not None else None
+    except SyntaxError as error:
+        _raise(error)
     if spec is None or code is None:
         _fail(f"no module named {name}, or nothing in it to run")
     return spec, code

@@ -1,4 +1,4 @@
-"""Drop-in mode, in interpreters of its own: beside each release of `websockets` that it supports, and without.
+"""Drop-in mode, in interpreters of its own: beside each supported release of `websockets`, and without.
 
 `uses.py` is a program written for `websockets`; `test_uses.py` runs it in each of these situations, and with
 `websockets` itself, which tells whether the program is right.

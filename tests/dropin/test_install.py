@@ -200,7 +200,8 @@ def test_classes_of_websockets(situation: str) -> None:
             if name != "WebSocketException":
                 assert issubclass(ours, theirs.WebSocketException), name
                 assert issubclass(ours, getattr(theirs, name, object)), name
-        for module, names in {"frames": "Close", "http11": "Request Response", "uri": "WebSocketURI"}.items():
+        records = {"frames": "Close", "http11": "Request Response", "uri": "WebSocketURI"}
+        for module, names in records.items():
             for name in names.split():
                 ours = getattr(importlib.import_module(f"openline.{module}"), name)
                 assert issubclass(ours, getattr(importlib.import_module(f"websockets.{module}"), name))
@@ -326,7 +327,8 @@ def test_values_of_websockets_alone() -> None:
         """
         import openline, openline.protocol, openline.exceptions, openline.frames
         openline.install()
-        import websockets.exceptions, websockets.protocol, websockets.frames, websockets.http11, websockets.client
+        import websockets.exceptions, websockets.protocol, websockets.frames
+        import websockets.http11, websockets.client
         assert websockets.exceptions is openline.exceptions and websockets.protocol is openline.protocol
         assert websockets.frames.Close is openline.frames.Close
         assert "websockets/" in websockets.http11.USER_AGENT and "openline/" in openline.http11.USER_AGENT

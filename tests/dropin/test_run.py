@@ -17,7 +17,8 @@ PROGRAM = """\
 import __main__, os, sys
 import beside
 
-print(sys.argv, __name__, __file__, __package__, __spec__ and __spec__.name, sys.path[0] == os.path.dirname(__file__))
+print(sys.argv, __name__, __file__, __package__, __spec__ and __spec__.name)
+print(sys.path[0] == os.path.dirname(__file__))
 print(__main__.__dict__ is globals(), sorted(name for name in globals() if name.startswith("__")))
 match sys.argv[1:]:
     case ["raise"]:
@@ -33,7 +34,7 @@ match sys.argv[1:]:
         main = sys.modules["__main__"]
         threading.Timer(0.1, lambda: print("later", sys.modules["__main__"] is main)).start()
     case ["hook"]:
-        sys.excepthook = lambda kind, error, traceback: print("hook", error, traceback.tb_frame.f_code.co_name)
+        sys.excepthook = lambda kind, error, trace: print("hook", error, trace.tb_frame.f_code.co_name)
         beside.fail()
 """
 
@@ -86,6 +87,12 @@ def test_script_in_another_directory(directory: pathlib.Path) -> None:
     assert "True" in python(INSTALLED, "-m", "openline", "run", str(directory / "app.py"))
 
 
+def test_wrong_module(directory: pathlib.Path) -> None:
+    ended = run(INSTALLED, "-m", "openline", "run", "-m", "wrong", cwd=directory)
+    assert ended.returncode == 1
+    assert "SyntaxError" in ended.stderr and "openline" not in ended.stderr
+
+
 def test_safe_path(directory: pathlib.Path) -> None:
     ended = run(INSTALLED, "-P", "-m", "openline", "run", "app.py", cwd=directory)
     assert "No module named 'beside'" in ended.stderr
@@ -134,7 +141,7 @@ def test_child_processes(tmp_path: pathlib.Path, situation: str, method: str) ->
 
 
 def masked(text: str) -> str:
-    """The text without what is measured, or chosen by the system: times, ports, files, keys; and who we are."""
+    """The text without what is measured or chosen by the system: times, ports, files, keys; and our name."""
     text = re.sub(r"(Sec-WebSocket-(?:Key|Accept):) \S+", r"\1 #", text)
     text = re.sub(r"(?:openline|websockets)/\S+", "#", text)
     return re.sub(r"/tmp/\S+|[ (]*\d[\d.,]*(e-\d+)?", "#", text)
@@ -148,7 +155,7 @@ def with_openline(name: str) -> str:
 @pytest.mark.parametrize("situation", [INSTALLED, ALONE])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples(tmp_path: pathlib.Path, situation: str, name: str) -> None:
-    """With their imports changed to `websockets`, and the logger, they print what they print with openline."""
+    """With imports, and the logger, changed to `websockets`, they print what they print with openline."""
     source = (ROOT / "examples" / name).read_text()
     changed = re.sub(r"^from openline(?!\.testing)", "from websockets", source, flags=re.MULTILINE)
     changed = changed.replace("from websockets import ConnectionClosed, reconnect", _TWO_IMPORTS)

@@ -1,8 +1,8 @@
 """What programs do with `websockets.sync.client`: a function for each use, which asserts what it relies on.
 
-This program does not know of openline, but for the test servers it talks to. It prints, as JSON, the uses that
-went wrong, each with its traceback. Its argument tells more, as JSON: the paths of a certificate and of the
-authority behind it, and whether the client is openline's.
+This program does not know of openline, but for the test servers it talks to. It prints, as JSON, the uses
+that went wrong, each with its traceback. Its argument tells more, as JSON: the paths of a certificate and of
+the authority behind it, and whether the client is openline's.
 """
 
 from __future__ import annotations
@@ -595,8 +595,9 @@ def use_handshake() -> None:
 
 
 def use_signature() -> None:
-    names = {"uri", "sock", "ssl", "origin", "extensions", "subprotocols", "compression", "additional_headers"}
-    names |= {"user_agent_header", "proxy", "open_timeout", "ping_interval", "ping_timeout", "close_timeout"}
+    names = {"uri", "sock", "ssl", "origin", "extensions", "subprotocols", "compression"}
+    names |= {"additional_headers", "user_agent_header", "proxy"}
+    names |= {"open_timeout", "ping_interval", "ping_timeout", "close_timeout"}
     names |= {"max_size", "max_queue", "logger", "create_connection", "kwargs", "server_hostname"}
     assert names <= PARAMETERS.keys()
     assert PARAMETERS["max_size"].default == 2**20
@@ -620,6 +621,16 @@ def use_context_with_its_own_class() -> None:
     with EchoServer(certfile=SETTINGS["certificate"]) as server, connect(server.uri, ssl=context) as ws:
         ws.send("hello")
         assert ws.recv() == "hello"
+
+
+def use_ssl_context() -> None:
+    """As the argument was called once."""
+    context = ssl.create_default_context(cafile=SETTINGS["authority"])
+    with EchoServer(certfile=SETTINGS["certificate"]) as server:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            connect(server.uri, ssl_context=context).close()
+    assert "ssl_context was renamed to ssl" in [str(warning.message) for warning in caught]
 
 
 def use_trust_from_the_environment() -> None:

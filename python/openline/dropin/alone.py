@@ -1,7 +1,7 @@
 """Drop-in mode without the package `websockets`: its modules are openline's.
 
-They are imported when they are first asked for. What openline does not have, such as asyncio, are classes that
-can be imported and be bases of others, and raise `ImportError` when they are used.
+They are imported when they are first asked for. What openline does not have, such as asyncio, are classes
+that can be imported and be bases of others, and raise `ImportError` when they are used.
 """
 
 from __future__ import annotations
@@ -165,11 +165,12 @@ _TOP_LEVEL = {
         "websockets.datastructures": "Headers HeadersLike MultipleValuesError",
         "websockets.exceptions": """
             ConcurrencyError ConnectionClosed ConnectionClosedError ConnectionClosedOK DuplicateParameter
-            HeaderLineTooLong InvalidHandshake InvalidHeader InvalidHeaderFormat InvalidHeaderValue InvalidMessage
-            InvalidMethod InvalidOrigin InvalidParameterName InvalidParameterValue InvalidProtocol InvalidProxy
-            InvalidProxyMessage InvalidProxyStatus InvalidState InvalidStatus InvalidUpgrade InvalidURI
-            NegotiationError PayloadTooBig ProtocolError ProxyError RequestLineTooLong SecurityError
-            StatusLineTooLong TooManyFragments TooManyHeaders WebSocketException
+            HeaderLineTooLong InvalidHandshake InvalidHeader InvalidHeaderFormat InvalidHeaderValue
+            InvalidMessage InvalidMethod InvalidOrigin InvalidParameterName InvalidParameterValue
+            InvalidProtocol InvalidProxy InvalidProxyMessage InvalidProxyStatus InvalidState
+            InvalidStatus InvalidUpgrade InvalidURI NegotiationError PayloadTooBig ProtocolError
+            ProxyError RequestLineTooLong SecurityError StatusLineTooLong TooManyFragments TooManyHeaders
+            WebSocketException
         """,
         "websockets.frames": "Close CloseCode Frame Opcode",
         "websockets.http11": "Request Response",

@@ -36,7 +36,8 @@ def install(undo: ExitStack) -> None:
         importlib.import_module("websockets.sync.server")
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"drop-in mode goes with websockets 15 or later, or with none; {websockets.__file__} has no server"
+            "drop-in mode goes with websockets 15 or later, or with none; "
+            f"{websockets.__file__} has no server"
         ) from error
     sync = importlib.import_module("websockets.sync")
 

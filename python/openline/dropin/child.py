@@ -1,4 +1,4 @@
-"""Drop-in mode in child processes that start afresh, as `multiprocessing` makes them by spawn and forkserver."""
+"""Drop-in mode in processes that start afresh, as `multiprocessing` makes them by spawn and forkserver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in for `websockets.sync.client`: openline's client, where they differ as release 17 of that has it.
+"""What stands in for `websockets.sync.client`: openline's client, following release 17 where they differ.
 
 - `ping()` without `timeout` returns a `threading.Event` at once.
 - Iteration raises `ConnectionClosedError` when the connection ended badly.
@@ -58,7 +58,12 @@ def backoff(
 
     The environment variables that set other defaults begin with `WEBSOCKETS_BACKOFF_` here.
     """
-    given = {"initial_delay": initial_delay, "min_delay": min_delay, "max_delay": max_delay, "factor": factor}
+    given = {
+        "initial_delay": initial_delay,
+        "min_delay": min_delay,
+        "max_delay": max_delay,
+        "factor": factor,
+    }
     for name, value in given.items():
         text = os.environ.get(f"WEBSOCKETS_BACKOFF_{name.upper()}")
         if value is None and text is not None:
@@ -124,7 +129,7 @@ def connect(
 def unix_connect(
     path: PathLike | None = None, uri: str | None = None, *, legacy: bool | None = None, **kwargs: Any
 ) -> Any:
-    """Connect to a WebSocket server that listens on a Unix socket, as `openline.sync.client.unix_connect` does.
+    """Connect over a Unix socket, as `openline.sync.client.unix_connect` does.
 
     Args:
         path: the path of the socket.
@@ -202,7 +207,7 @@ def _logger() -> logging.Logger:
 
 
 class reconnect(client.reconnect):
-    """Connects to the WebSocket server at `uri` again and again, as `openline.sync.client.reconnect` does."""
+    """Connects to the server at `uri` again and again, as `openline.sync.client.reconnect` does."""
 
     _opener_class = _Opener
 
@@ -333,7 +338,7 @@ class ClientConnection(client.ClientConnection):
             super().send(bytes(message), timeout, text=text, compress=compress)  # its items lie apart
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Close the connection, as `openline.sync.client.ClientConnection.close` does; once it is, do nothing.
+        """Close the connection, as that of openline does; once it is closed, do nothing.
 
         Args:
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
@@ -374,7 +379,8 @@ class ClientConnection(client.ClientConnection):
 class PongReceived(threading.Event):
     """An event that is set when a Pong has come: it asks the connection when somebody asks it.
 
-    So no thread waits for Pongs on its behalf. `wait` ends when the connection ends, since no Pong can come then.
+    So no thread waits for Pongs on its behalf. `wait` ends when the connection ends, since no Pong can come
+    then.
     """
 
     def __init__(self, connection: ClientConnection, number: int, ack_on_close: bool) -> None:
