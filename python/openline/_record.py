@@ -1,7 +1,7 @@
 """The base of openline's small value classes (`Close`, `Request`, `Response`, `WebSocketURI`).
 
-They look and compare like dataclasses. They are not, because importing `dataclasses` costs more time than the
-rest of `import openline` together.
+They look and compare like dataclasses, and pass for such. They are not made by `dataclasses`, because importing
+that costs more time than the rest of `import openline` together.
 """
 
 from __future__ import annotations
@@ -9,6 +9,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = ["Record"]
+
+
+class _Fields:
+    """What the functions of `dataclasses` look for, made when somebody who has imported that looks."""
+
+    def __get__(self, record: Any, owner: Any) -> Any:
+        import dataclasses
+
+        made: Any = dataclasses.make_dataclass(owner.__name__, owner.__match_args__)
+        owner.__dataclass_fields__ = made.__dataclass_fields__
+        return made.__dataclass_fields__
 
 
 class Record:
@@ -22,7 +33,13 @@ class Record:
     Point(x=1, y=2)
     >>> Point(1, 2) == Point(1, 2), Point(1, 2) == Point(1, 3)
     (True, False)
+
+    >>> import dataclasses
+    >>> dataclasses.asdict(Point(1, 2)), dataclasses.replace(Point(1, 2), y=3)
+    ({'x': 1, 'y': 2}, Point(x=1, y=3))
     """
+
+    __dataclass_fields__ = _Fields()
 
     # In drop-in mode the class of `websockets` that ours stands for, whose values are equal to ours.
     _twin: ClassVar[type | None] = None
