@@ -180,6 +180,10 @@ class _Opener(Opener):
             raise ValueError("ssl argument is incompatible with a ws:// URI")
         if kwargs.get("compression") not in (None, "deflate"):
             raise ValueError(f"unsupported compression: {kwargs['compression']}")
+        marks = kwargs.get("max_queue")
+        high = marks[0] if isinstance(marks, tuple) and len(marks) == 2 else marks
+        if high == 0:
+            kwargs["max_queue"] = (1, 0)  # nothing is read while a message waits, as there
         kwargs.setdefault("user_agent_header", USER_AGENT)
         if kwargs.get("logger") is None:
             kwargs["logger"] = _logger()
