@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache
 
 from parity.outcome import MISSING, Json
 
@@ -65,7 +65,7 @@ class Row:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def matches(text: str, pattern: str) -> bool:
     """Whether a name matches, in which `*` is any text and brackets are themselves."""
     return fnmatchcase(text, re.sub(r"\[", "[[]", pattern))
@@ -111,6 +111,8 @@ WORDINGS: list[Wording] = [
     Wording(
         "connect() isn't reentrant", "this context has been entered already; use one reconnect() for each"
     ),
+    # Tracebacks.
+    Wording("websockets.exceptions.", "openline.exceptions."),
     # Arguments.
     Wording("create_connection() got an unexpected", "connect() got an unexpected"),
     Wording(
@@ -353,7 +355,7 @@ ROWS: list[Row] = [
         theirs="the 10th redirect fails",
         ours="the 11th fails",
         why="10 are followed, as is documented.",
-        shown={"connecting/redirect_for_ever": ["wire"]},
+        shown={"connecting/redirect_for_ever": ["wire"], "environment/redirects[*]": ["wire"]},
     ),
     Row(
         what="errors of redirects that are not followed",
@@ -574,6 +576,13 @@ ROWS: list[Row] = [
         shown={"closing/addresses_once_closed": ["result.tuple[1]"]},
         example=("closing/addresses_once_closed", "result.tuple[1]", "'OSError'", "'tuple'"),
     ),
+    Row(
+        what="connections that are open when the program ends",
+        theirs="are cut",
+        ours="are closed with 1001",
+        why="The server learns that the client has gone (RFC 6455 §7.4.1).",
+        shown={"environment/a_connection_that_is_never_closed": ["wire[0]"]},
+    ),
     # Limits.
     Row(
         what="lengths in more bytes than they need",
@@ -595,13 +604,6 @@ ROWS: list[Row] = [
         ours="`ValueError`",
         why="Nobody means that; None is no limit.",
         shown={"limits/max_size[*zero]": ["*"]},
-    ),
-    Row(
-        what="`max_queue=0`",
-        theirs="the server is not read while a message waits for `recv`",
-        ours="`ValueError`",
-        why="`max_queue=1` is that.",
-        shown={"limits/max_queue[zero]": ["*"]},
     ),
     Row(
         what="messages of more than 4096 fragments",
@@ -797,14 +799,6 @@ ROWS: list[Row] = [
             "'fragmented message exceeds limit of 5 frames'",
             5,
         ),
-        worlds=("alone",),
-    ),
-    Row(
-        what="`Close` with the functions of `dataclasses`",
-        theirs="a dataclass",
-        ours="looks like one, but `dataclasses.asdict` refuses it",
-        why="Importing `dataclasses` costs as much time as the rest of openline.",
-        shown={"frames/close_is_a_dataclass": ["*"]},
         worlds=("alone",),
     ),
     Row(

@@ -24,6 +24,7 @@ AREAS = {
     "limits": "`max_size`, `max_queue`, wrong frames",
     "logs": "log records",
     "customising": "subclasses, `ws.protocol`, `ws.socket`, `handshake`, `reconnect`, extensions in Python",
+    "environment": "environment variables, and the ends of programs",
     "exceptions": "`websockets.exceptions`",
     "datastructures": "`websockets.datastructures`",
     "frames": "`websockets.frames`",

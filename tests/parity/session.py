@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -94,6 +98,20 @@ class Session:
             return function(*args, **kwargs)
         except Exception as error:
             return error
+
+    def program(self, source: str, *arguments: object, **environment: str) -> tuple[int, str, str]:
+        """Run a program in an interpreter of its own: its exit code, its output, its last line of errors."""
+        installed = "openline" in sys.modules
+        run = subprocess.run(
+            [sys.executable, *(["-S"] if sys.flags.no_site else []), "-W", "ignore", "-c"]
+            + [("import openline; openline.install()\n" if installed else "") + textwrap.dedent(source)]
+            + [str(argument) for argument in arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env={**os.environ, **environment},
+        )
+        return run.returncode, run.stdout, (run.stderr.splitlines() or [""])[-1]
 
     def refusing_port(self) -> int:
         """A port that refuses connections until the case is over."""
