@@ -21,7 +21,6 @@ import contextlib
 import json
 import re
 import socket
-import ssl
 import sys
 import threading
 import urllib.parse
@@ -32,10 +31,11 @@ from typing import Any, NoReturn
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import Server, ServerConnection, serve
+from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 import services
+import tls_front
 
 
 class Visit(ServerConnection):
@@ -168,7 +168,7 @@ def refusal(visit: Visit, status: int) -> Response:
 
 def leave(visit: Visit, code: int) -> NoReturn:
     if code == 1006:
-        socket.socket.shutdown(visit.socket, socket.SHUT_RDWR)  # also under TLS, whose own would be an end
+        visit.socket.shutdown(socket.SHUT_RDWR)
     else:
         visit.close(code, f"we leave with {code}")
     while True:
@@ -180,28 +180,25 @@ def without_ids(text: str) -> str:
     return re.sub(IDS, "ID", text)
 
 
-def start(desk: Desk, context: ssl.SSLContext | None = None) -> Server:
+def start(desk: Desk) -> int:
     server = serve(
         desk.serve,
         "127.0.0.1",
         0,
-        ssl=context,
         process_request=desk.process_request,
         select_subprotocol=lambda _, offered: Subprotocol("cbor") if "cbor" in offered else None,
         create_connection=Visit,
         open_timeout=None,
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    port: int = server.socket.getsockname()[1]
+    return port
 
 
 def main(certificate: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
     desk = Desk()
-    plain, secure = start(desk), start(desk, context)
-    ports = [server.socket.getsockname()[1] for server in (plain, secure)]
-    print(json.dumps([f"127.0.0.1:{ports[0]}", f"localhost:{ports[1]}"]), flush=True)
+    port = start(desk)
+    print(json.dumps([f"127.0.0.1:{port}", f"localhost:{tls_front.start(certificate, port)}"]), flush=True)
     sys.stdin.read()
     for record in desk.finished_records():
         print(json.dumps(record), flush=True)

@@ -90,7 +90,7 @@ class Runner(NamedTuple):
                 env=environment,
                 capture_output=True,
                 encoding="utf-8",
-                timeout=55,
+                timeout=40,
             )
             seen, _ = server.communicate(timeout=30)
         assert session.returncode == 0, session.stdout + session.stderr

@@ -161,7 +161,6 @@ def assemblyai_transcription(incoming: Incoming, query: Query) -> Answers:
             }
         elif json.loads(message)["type"] == "Terminate":
             yield {"type": "Termination", "audio_duration_seconds": received, "session_duration_seconds": 1}
-            return
 
 
 def assemblyai_speech(incoming: Incoming, query: Query) -> Answers:
@@ -184,7 +183,6 @@ def assemblyai_speech(incoming: Incoming, query: Query) -> Answers:
                     "total_input_char_length": len(text),
                     "audio_duration_seconds": 0.1,
                 }
-                return
 
 
 def langsmith_execution(incoming: Incoming, query: Query) -> Answers:

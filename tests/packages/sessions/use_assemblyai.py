@@ -27,7 +27,7 @@ def transcribe(address: str, then: str = "Termination", **options: object) -> No
     client.disconnect(terminate=True)
 
 
-with scenario("binary for text, and the server closes"):
+with scenario("binary for text, and the client closes"):
     transcribe(f"ws://{PLAIN}/served")
 
 with scenario("the same through TLS"):
