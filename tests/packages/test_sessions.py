@@ -17,8 +17,9 @@ from runs import HERE, ROOT, SETUPS, Runner, Transcript
 
 PACKAGES = sorted(path.stem.removeprefix("use_") for path in (HERE / "sessions").glob("use_*.py"))
 
-# What openline says in other words.
+# What openline says in other words: docs/migrate-from-websockets.md lists them.
 TEXTS = {
+    "[Errno 111] Connection refused": "[Errno 111] cannot connect to 127.0.0.1:PORT: Connection refused",
     "timed out in 0.3s": "timed out while waiting for a message",
     "timed out while waiting for handshake response": "timed out while opening the connection",
 }
