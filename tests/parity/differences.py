@@ -111,6 +111,9 @@ WORDINGS: list[Wording] = [
     Wording(
         "connect() isn't reentrant", "this context has been entered already; use one reconnect() for each"
     ),
+    # Connections that cannot be made.
+    Wording("Connection refused", "cannot connect to {}: Connection refused"),
+    Wording("No such file or directory", "cannot connect to {}: No such file or directory"),
     # Tracebacks.
     Wording("websockets.exceptions.", "openline.exceptions."),
     # Arguments.
@@ -356,6 +359,13 @@ ROWS: list[Row] = [
         ours="the 11th fails",
         why="10 are followed, as is documented.",
         shown={"connecting/redirect_for_ever": ["wire"], "environment/redirects[*]": ["wire"]},
+    ),
+    Row(
+        what="connections that cannot be made",
+        theirs="`OSError` without a cause",
+        ours="the same `OSError`, whose `__cause__` is openline's `ConnectError`",
+        why="Its `attempts` has an exception for each address that was tried.",
+        shown={"connecting/refused*": ["raised.cause"], "connecting/unix_missing": ["raised.cause"]},
     ),
     Row(
         what="errors of redirects that are not followed",

@@ -42,6 +42,7 @@ class Session:
         self.servers: list[Server] = []
         self._opened: list[Any] = []
         self._bound: list[socket.socket] = []
+        self._refusing: list[int] = []
         self.records: list[logging.LogRecord] = []
         self._log = logging.getLogger(f"parity.{name}")
         self._log.propagate = False
@@ -118,7 +119,8 @@ class Session:
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         self._bound.append(bound)
-        return int(bound.getsockname()[1])
+        self._refusing.append(int(bound.getsockname()[1]))
+        return self._refusing[-1]
 
     @property
     def logger(self) -> logging.Logger:
@@ -148,6 +150,7 @@ class Session:
         for server in self.servers:
             if server.listener.family != socket.AF_UNIX:
                 ports.append(str(server.port))
+        ports += [str(port) for port in self._refusing]
         received = [lines for server in self.servers for lines in server.finish()]
         if received:
             outcome["wire"] = received

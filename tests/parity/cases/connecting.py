@@ -203,8 +203,22 @@ def socket_pair(s: Session) -> object:
 
 @case
 def refused(s: Session) -> object:
-    error: Any = s.attempt(connect, f"ws://127.0.0.1:{s.refusing_port()}/", proxy=None)
-    return isinstance(error, ConnectionRefusedError), error.errno, isinstance(error, OSError)
+    return connect(f"ws://127.0.0.1:{s.refusing_port()}/", proxy=None)
+
+
+@case
+def refused_by_all_addresses(s: Session) -> object:
+    error: Any = s.attempt(connect, f"ws://localhost:{s.refusing_port()}/", proxy=None, all_errors=True)
+    return (
+        type(error).__name__,
+        str(error).partition(" (")[0],
+        {type(each).__name__ for each in error.exceptions},
+    )
+
+
+@case
+def refused_by_the_proxy(s: Session) -> object:
+    return connect("ws://service.example/", proxy=f"http://127.0.0.1:{s.refusing_port()}")
 
 
 @case
@@ -274,8 +288,7 @@ def unix_with_path_and_socket(s: Session) -> object:
 
 @case
 def unix_missing(s: Session) -> object:
-    error: Any = s.attempt(unix_connect, s.directory / "missing")
-    return isinstance(error, FileNotFoundError), error.errno
+    return unix_connect(s.directory / "missing")
 
 
 # Responses.
