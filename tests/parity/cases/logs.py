@@ -86,7 +86,8 @@ SENT: dict[str, Any] = {
 
 @each(SENT)
 def sent_frame(s: Session, message: Any) -> object:
-    ws = s.connect(expect, text("last"), logger=s.logger, compression=None)
+    frames = len(message) + 1 if isinstance(message, list) else 1
+    ws = s.connect(*[expect] * frames, text("last"), logger=s.logger, compression=None)
     ws.send(message)
     return ws.recv()
 
