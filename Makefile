@@ -88,7 +88,7 @@ test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Pytho
 packages: build $(PACKAGES)/.all ## published packages, unmodified, with openline behind them: docs/packages.md
 	$(QUIET) "published packages" $(PYTEST) tests/packages
 
-SHORT := not (elevenlabs or fal_client or langsmith or openai or surrealdb)
+SHORT := assemblyai or cartesia or deepgram or soniox or documents
 packages-short: build $(PACKAGES)/.short ## the same with those that install in seconds
 	$(QUIET) "published packages, short" $(PYTEST) tests/packages -k "$(SHORT)"
 

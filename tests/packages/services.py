@@ -185,6 +185,25 @@ def assemblyai_speech(incoming: Incoming, query: Query) -> Answers:
                 }
 
 
+def cozepy_speech(incoming: Incoming, query: Query) -> Answers:
+    for message in incoming:
+        event = json.loads(message)
+        if event["event_type"] == "input_text_buffer.append":
+            data = {"delta": audio(event["data"]["delta"])}
+            yield {"event_type": "speech.audio.update", "id": "1", "data": data}
+        else:
+            yield {"event_type": "speech.audio.completed", "id": "2"}
+
+
+def langgraph_events(incoming: Incoming, query: Query) -> Answers:
+    command = json.loads(next(incoming))
+    for channel in command["params"]["channels"]:
+        yield {"type": "event", "method": channel, "params": {"data": "Grüße"}}
+        yield json.dumps({"type": "event", "method": channel, "params": {"data": "Größe"}}).encode()
+    yield {"type": "event", "method": "last"}
+    next(incoming)  # the client closes
+
+
 def langsmith_execution(incoming: Incoming, query: Query) -> Answers:
     request = json.loads(next(incoming))
     yield {"type": "started", "command_id": "command-1", "pid": 42}
@@ -268,6 +287,8 @@ SERVICES: dict[str, Callable[[Incoming, Query], Answers]] = {
     "/stt/websocket": cartesia_transcription,
     "/v3/ws": assemblyai_transcription,
     "/v1/ws": assemblyai_speech,
+    "/v1/audio/speech": cozepy_speech,
+    "/stream/events": langgraph_events,
     "/execute/ws": langsmith_execution,
     "/tunnel": langsmith_tunnel,
     "/soniox": soniox_transcription,

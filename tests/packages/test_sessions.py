@@ -17,7 +17,7 @@ from runs import HERE, ROOT, SETUPS, Runner, Transcript
 
 PACKAGES = sorted(path.stem.removeprefix("use_") for path in (HERE / "sessions").glob("use_*.py"))
 
-# What openline says in other words: docs/migrate-from-websockets.md lists them.
+# What openline says in other words: docs/migrate-from-websockets.md and docs/drop-in.md tell of them.
 TEXTS = {
     "[Errno 111] Connection refused": "[Errno 111] cannot connect to 127.0.0.1:PORT: Connection refused",
     "timed out in 0.3s": "timed out while waiting for a message",
@@ -45,7 +45,7 @@ def run(
     with ThreadPoolExecutor(4) as pool:
         runs: dict[tuple[str, str], Future[Transcript]] = {}
         for package in PACKAGES:
-            if any(f"[{package}" in item.name or f"-{package}]" in item.name for item in request.session.items):
+            if any(package in item.name for item in request.session.items):
                 for name, setup in SETUPS.items():
                     runs[package, name] = pool.submit(runner.run, package, setup)
         yield lambda package, name: runs[package, name].result()

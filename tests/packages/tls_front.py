@@ -1,7 +1,7 @@
 """A front that takes TLS off, for the fake server.
 
-`websockets.sync` reads and writes an `SSLSocket` in two threads at once, which OpenSSL does not allow, and hangs
-now and then. So TLS is asyncio's, in one thread.
+`websockets.sync` reads and writes an `SSLSocket` in two threads at once, which OpenSSL does not allow, and
+hangs now and then. So TLS is asyncio's, in one thread.
 """
 
 from __future__ import annotations

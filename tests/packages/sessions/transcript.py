@@ -39,7 +39,8 @@ def shortened(thing: object) -> object:
 def described(error: BaseException) -> str:
     """Text of an exception, and of its cause if a package says what that was."""
     text = f"{type(error).__name__}: {error}"
-    if error.__cause__ is None or type(error).__module__.split(".")[0] in ("builtins", "openline", "websockets"):
+    package = type(error).__module__.split(".")[0]
+    if error.__cause__ is None or package in ("builtins", "openline", "websockets"):
         return text
     return f"{text} <- {described(error.__cause__)}"
 
