@@ -14,9 +14,11 @@ from assemblyai.tts import TTSSession
 from transcript import PLAIN, SECURE, described, say, scenario
 
 
-def transcribe(address: str, then: str = "Termination", **options: object) -> None:
+def transcribe(address: str, connect_timeout: float = 20) -> None:
     client = RealTimeTranscriber(
-        RealTimeTranscriberOptions(api_host=address, api_key="key", connection_retry_delay=0.01, **options)
+        RealTimeTranscriberOptions(
+            api_host=address, api_key="key", connect_timeout=connect_timeout, connection_retry_delay=0.01
+        )
     )
     client.on(RealTimeEvents.Begin, lambda _, event: say("begin", event.id))
     client.on(RealTimeEvents.Turn, lambda _, event: say("turn", event.transcript))
@@ -64,7 +66,7 @@ with scenario("text to speech that is refused"):
     speak("refused/403")
 
 with scenario("text to speech that does not begin"):
-    speak("mute", connect_timeout=0.3)
+    speak("mute", connect_timeout=2)  # which is for the handshake, too
 
 with scenario("text to speech without an answer to the handshake"):
     speak("silent", connect_timeout=0.3)

@@ -16,9 +16,9 @@ def client(behaviour: str) -> Cartesia:
 
 def speak(behaviour: str, **options: object) -> None:
     with client(behaviour).tts.websocket_connect(**options) as connection:
-        context = connection.context(
-            "context-1", model_id="sonic-3", voice={"mode": "id", "id": "voice"}, timeout=0.3
-        )
+        timeout = 0.3 if behaviour == "mute" else 20
+        voice = {"mode": "id", "id": "voice"}
+        context = connection.context("context-1", model_id="sonic-3", voice=voice, timeout=timeout)
         context.push("Guten Morgen. ")
         if behaviour == "served":
             context.push("Wie geht’s?")

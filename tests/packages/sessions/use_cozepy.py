@@ -30,7 +30,7 @@ def speak(behaviour: str) -> None:
         speech.input_text_buffer_append(InputTextBufferAppendEvent.Data(delta="Guten Tag"))
         if behaviour == "served":
             speech.input_text_buffer_complete()
-        ended.wait(1.2 if behaviour == "mute" else 20)
+        ended.wait(2 if behaviour == "mute" else 20)
 
 
 with scenario("text, and the client closes"):

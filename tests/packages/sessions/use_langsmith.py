@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
-from langsmith.sandbox import Sandbox, SandboxClient
-from langsmith.sandbox._tunnel import Tunnel
-
 from transcript import PLAIN, say, scenario
+
+# Its own 0.01 s are too short for a close that both sides see on a busy machine.
+os.environ["LANGSMITH_SANDBOX_WS_TIMEOUT_CLOSE"] = "5"
+
+from langsmith.sandbox import Sandbox, SandboxClient  # noqa: E402
+from langsmith.sandbox._tunnel import Tunnel  # noqa: E402
+from langsmith.sandbox._ws_execute import run_ws_stream  # noqa: E402
 
 
 def sandbox(behaviour: str) -> Sandbox:
@@ -42,8 +47,6 @@ with scenario("a handshake that is refused"):
     run("refused/403")
 
 with scenario("a close with a code"):
-    from langsmith.sandbox._ws_execute import run_ws_stream
-
     stream, _ = run_ws_stream(f"http://{PLAIN}/closed/4401", "key", "ls")
     say(list(stream))
 
