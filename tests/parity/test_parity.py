@@ -133,7 +133,7 @@ def test_same_or_known(world: str, case: str, differences: Differing) -> None:
     unexplained = {
         place: pair
         for place, pair in differences(world).places[case].items()
-        if not any(row.explains(case, place) for row in rows)
+        if not any(row.explains(case, place, *pair) for row in rows)
     }
     assert unexplained == {}
 
@@ -144,9 +144,9 @@ def test_row_is_still_true(row: Row, differences: Differing) -> None:
         found = differences(world).places
         for pattern, places in row.shown.items():
             part = replace(row, shown={pattern: places})
-            assert any(part.explains(case, place) for case in found for place in found[case]), (
-                f"{pattern} does not show it any more"
-            )
+            assert any(
+                part.explains(case, place, *pair) for case in found for place, pair in found[case].items()
+            ), f"{pattern} does not show it any more"
         if row.example is not None:
             case, place, *both = row.example
             assert list(found[case][place]) == both
