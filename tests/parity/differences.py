@@ -274,6 +274,20 @@ ROWS: list[Row] = [
         },
     ),
     Row(
+        what="URIs with a port that is none, a wrong IPv6 address, or user information that is not UTF-8",
+        theirs="`ValueError` or `UnicodeDecodeError`",
+        ours="`InvalidURI`",
+        why="One exception for all wrong URIs.",
+        shown={"connecting/wrong_uri[*]": ["raised.*"]},
+    ),
+    Row(
+        what="URIs with blanks or control characters",
+        theirs="a blank is sent, which makes a wrong request; others are left out",
+        ours="`InvalidURI`",
+        why="They do not belong into URIs (RFC 3986).",
+        shown={"connecting/path[blank]": ["*"], "connecting/path[line feed]": ["*"]},
+    ),
+    Row(
         what="a colon in the user name of a URI",
         theirs="`AssertionError` from `connect`",
         ours="`InvalidURI`",

@@ -60,7 +60,22 @@ def wrong_argument(s: Session, kwargs: dict[str, Any]) -> object:
     return s.open(server, **kwargs)
 
 
-@each(["", "http://localhost/", "ws://", "ws://localhost/#a", "ws://me@localhost/", "localhost:8000"])
+WRONG_URIS = [
+    "",
+    "http://localhost/",
+    "ws://",
+    "ws://localhost/#a",
+    "ws://me@localhost/",
+    "localhost:8000",
+    "ws://localhost:port/",
+    "ws://localhost:65536/",
+    "ws://[::1/",
+    "ws://[nonsense]/",
+    "ws://me:%FF@localhost/",
+]
+
+
+@each(WRONG_URIS)
 def wrong_uri(s: Session, uri: str) -> object:
     return connect(uri)
 
@@ -130,6 +145,8 @@ def origin(s: Session, origin: str) -> object:
         "odd characters": "/a'b(c)*d;e,f=g$h!i@j:k",
         "double slash": "//a//",
         "dots": "/a/../b/./c",
+        "blank": "/a b",
+        "line feed": "/a\nb",
     }
 )
 def path(s: Session, path: str) -> object:
