@@ -45,7 +45,7 @@ with scenario("the end without a close"):
     transcribe(f"ws://{PLAIN}/closed/1006")
 
 with scenario("a handshake without an answer, tried three times"):
-    transcribe(f"ws://{PLAIN}/silent", connect_timeout=0.3)
+    transcribe(f"ws://{PLAIN}/silent", connect_timeout=1)
 
 
 def speak(behaviour: str, **options: object) -> None:
@@ -69,4 +69,4 @@ with scenario("text to speech that does not begin"):
     speak("mute", connect_timeout=2)  # which is for the handshake, too
 
 with scenario("text to speech without an answer to the handshake"):
-    speak("silent", connect_timeout=0.3)
+    speak("silent", connect_timeout=1)

@@ -54,7 +54,7 @@ with scenario("nothing received in time"):
     speak("mute")
 
 with scenario("a handshake without an answer"):
-    speak("silent", websocket_connection_options={"open_timeout": 0.3})
+    speak("silent", websocket_connection_options={"open_timeout": 1})
 
 
 def transcriber(behaviour: str, **options: object) -> ManualFinalizeResourceConnectionManager:

@@ -87,5 +87,5 @@ with scenario("a server that restarts"):
 
 with scenario("a handshake without an answer"):
     client("silent").realtime.connect(
-        model="gpt-realtime", websocket_connection_options={"open_timeout": 0.3}
+        model="gpt-realtime", websocket_connection_options={"open_timeout": 1}
     ).enter()
