@@ -39,7 +39,7 @@ class Record:
     ({'x': 1, 'y': 2}, Point(x=1, y=3))
     """
 
-    __dataclass_fields__ = _Fields()
+    __dataclass_fields__: ClassVar[Any] = _Fields()
 
     # In drop-in mode the class of `websockets` that ours stands for, whose values are equal to ours.
     _twin: ClassVar[type | None] = None
