@@ -795,6 +795,14 @@ def use_socket_of_ones_own() -> None:
             assert ws.request.headers["Host"] == "example.com"
 
 
+def use_socket_of_ones_own_where_the_server_closes() -> None:
+    with EchoServer(close_after=0) as server:
+        sock = socket.create_connection(server.address)
+        with connect(server.uri, sock=sock) as ws:
+            assert list(ws) == []
+        wait_until(lambda: sock.fileno() == -1)
+
+
 USES = {name.removeprefix("use_"): use for name, use in list(globals().items()) if name.startswith("use_")}
 
 PARAMETERS = inspect.signature(connect).parameters

@@ -348,7 +348,9 @@ class ClientConnection(client.ClientConnection):
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
             reason: a text for people, at most 123 bytes in UTF-8. Default: "".
         """
-        if not self.closed:
+        if self.closed:
+            super().close()  # for the socket that was given
+        else:
             super().close(code, reason)
 
     def ping(  # type: ignore[override]  # an event, in place of waiting
