@@ -218,6 +218,8 @@ struct Entry {
     line: Weak<Line>,
     watch: Watch,
     is_looked_at: bool,
+    /// The deadline that counts; others of it in the heap are outdated.
+    deadline: Option<Instant>,
 }
 
 /// What a connection needs after it was served.
@@ -323,11 +325,14 @@ impl DriverThread {
                     // Ticks start again; without this the first would come at once.
                     self.last_tick = Instant::now();
                 }
-                self.entries.insert(id, Entry { line, watch: UNWATCHED, is_looked_at: false });
-                self.deadlines.extend(deadline.map(|at| Reverse((at, id))));
+                let entry = Entry { line, watch: UNWATCHED, is_looked_at: false, deadline: None };
+                self.entries.insert(id, entry);
+                if let Some(deadline) = deadline {
+                    self.expect(id, deadline);
+                }
                 self.look_at(id);
             }
-            Command::At { id, deadline } => self.deadlines.push(Reverse((deadline, id))),
+            Command::At { id, deadline } => self.expect(id, deadline),
             Command::Flush { id } => {
                 let Some(entry) = self.entries.get_mut(&id) else { return };
                 entry.watch.writable = true;
@@ -340,18 +345,32 @@ impl DriverThread {
         }
     }
 
+    /// Notes a deadline, unless there is an earlier one, which asks for the next itself.
+    fn expect(&mut self, id: usize, deadline: Instant) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.deadline.is_none_or(|at| deadline < at) {
+            entry.deadline = Some(deadline);
+            self.deadlines.push(Reverse((deadline, id)));
+        }
+    }
+
     fn keep_deadlines(&mut self, now: Instant) {
         while let Some(Reverse((at, id))) = self.deadlines.peek().copied() {
             if at > now {
                 return;
             }
             self.deadlines.pop();
-            let Some(entry) = self.entries.get(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            if entry.deadline.take_if(|expected| *expected == at).is_none() {
+                continue; // an earlier one came after it, and asked for the next
+            }
             let Some(line) = entry.line.upgrade() else {
                 self.forget(id);
                 continue;
             };
-            self.deadlines.extend(line.on_deadline(now).map(|at| Reverse((at, id))));
+            if let Some(next) = line.on_deadline(now) {
+                self.expect(id, next);
+            }
         }
     }
 
@@ -455,3 +474,39 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// A connection that was used within so many ticks is left to its users.
 const USED_TICKS: u32 = 2;
+
+#[cfg(all(test, not(feature = "model")))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use openline_proto::Role;
+
+    use super::*;
+    use crate::line::Settings;
+    use crate::transport::Socket;
+
+    #[test]
+    fn deadlines_that_are_set_anew_do_not_pile_up() {
+        let driver = Arc::new(Driver::new().unwrap());
+        let mut thread = DriverThread::new(driver.clone());
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        let transport = Arc::new(Socket::new(socket.into()));
+        let line = Line::new(transport, Role::Client, Settings::default(), &[], b"", driver);
+        let mut obey = |now| {
+            let commands = std::mem::take(&mut lock(&thread.driver.inbox).commands);
+            commands.into_iter().for_each(|command| thread.obey(command));
+            thread.keep_deadlines(now);
+            thread.deadlines.len()
+        };
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        for _ in 0..100 {
+            line.set_keepalive(Some(30 * second), None);
+        }
+        assert_eq!(obey(start + 25 * second), 1);
+        for seconds in (10..20).rev() {
+            line.set_keepalive(Some(seconds * second), None);
+        }
+        assert_eq!(obey(start + 40 * second), 1);
+    }
+}
