@@ -104,7 +104,10 @@ impl Journal {
             || std::env::var("OPENLINE_MAX_LOG_SIZE").ok().and_then(|size| size.parse().ok());
         Journal(Arc::new(Shared {
             process: Process::current(),
-            max_log_size: max_log_size.or_else(from_environment).unwrap_or(MAX_LOG_SIZE),
+            max_log_size: max_log_size
+                .or_else(from_environment)
+                .unwrap_or(MAX_LOG_SIZE)
+                .min(UNLIMITED),
             target,
             ring: Mutex::default(),
             has_records: AtomicBool::new(false),
@@ -458,3 +461,6 @@ const CAPACITY: usize = 1024;
 
 /// Characters of a payload that are shown.
 const MAX_LOG_SIZE: usize = 75;
+
+/// More than any payload has, and little enough to reckon with.
+const UNLIMITED: usize = usize::MAX / 8;
