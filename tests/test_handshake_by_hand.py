@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import pathlib
 import socket
@@ -225,6 +226,19 @@ class TestFailing:
             with pytest.raises(TimeoutError) as caught:
                 ws.handshake(timeout=0.05)
         self.check(ws, caught.value, sock)
+
+
+    def test_closed_by_another_thread(self) -> None:
+        with contextlib.closing(Peer(response=None)) as peer:
+            sock = socket.create_connection(("127.0.0.1", parse_uri(peer.uri).port))
+            ws = ClientConnection(sock, ClientProtocol(peer.uri))
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                handshake = pool.submit(ws.handshake)
+                assert peer.socket
+                ws.close_socket()
+                error = handshake.exception(10)
+        assert isinstance(error, InvalidHandshake)
+        self.check(ws, error, sock)
 
 
 def test_a_second_handshake(unopened: ClientConnection) -> None:

@@ -89,6 +89,9 @@ impl Connection {
         };
         let line = Line::new(connection, log);
         // Two threads that race here had two handles; the later one ends with the error.
+        if this.is_given_up() {
+            return Err(error::never_open(py)); // another thread closed it meanwhile
+        }
         this.adopted
             .set(Adopted { line, large_limit, sock })
             .map_err(|_| error::invalid_state(py, "this connection is open already"))?;
@@ -642,7 +645,8 @@ impl Connection {
     }
 
     fn is_given_up(&self) -> bool {
-        self.is_given_up.load(Ordering::Relaxed)
+        // Who gives it up may come too late.
+        self.is_given_up.load(Ordering::Relaxed) && self.adopted.get().is_none()
     }
 
     fn line(&self, py: Python<'_>) -> PyResult<&Line> {

@@ -452,6 +452,8 @@ class ClientConnection(Connection):
             if isinstance(error, Exception):
                 protocol.handshake_exc = error
             self.close_socket()
+            if protocol._handle is not None:
+                protocol._handle.abandon()  # also if another thread closed this object meanwhile
             raise
         del self.request, self.response  # they are there from now on
 

@@ -190,11 +190,17 @@ class Connection(_openline.Connection):
     def close_socket(self) -> None:
         """End the connection at once, without waiting for the peer.
 
-        Before the handshake it closes the socket.
+        Before the handshake it closes the socket, which ends a handshake that is made in another thread.
         """
         if self.state_number == CONNECTING:
+            import socket
+
             self._give_up()
             self.protocol._state = CLOSED
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)  # `close` alone wakes no thread
+            except Exception:
+                pass  # it is not connected any more, or cannot be shut down
             self.socket.close()
         else:
             self.abandon()
