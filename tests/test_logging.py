@@ -564,6 +564,20 @@ def test_a_handler_may_use_the_connection(logger: logging.Logger, keeper: Keeper
         ws.abandon()
 
 
+def test_an_exception_out_of_a_filter_leaves_no_ping_behind(
+    logger: logging.Logger, server: EchoServer
+) -> None:
+    def refuse(record: logging.LogRecord) -> bool:
+        raise RuntimeError("refused")
+
+    with connect(server.uri, logger) as ws:
+        logger.addFilter(refuse)
+        with pytest.raises(RuntimeError, match="refused"):
+            ws.ping(b"same")
+        logger.removeFilter(refuse)
+        assert ws.ping(b"same", 10) < 10
+
+
 def test_an_exception_out_of_a_filter_loses_nothing(logger: logging.Logger, keeper: Keeper) -> None:
     def refuse(record: logging.LogRecord) -> bool:
         if record.getMessage().startswith("<"):

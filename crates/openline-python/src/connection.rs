@@ -363,7 +363,14 @@ impl Connection {
         let data = data.map(|data| Data::of("data", data)).transpose()?;
         let payload = data.as_ref().map(Data::payload).transpose()?;
         let payload = payload.filter(|payload| !payload.is_empty());
-        let id = resume(py, line, || line.start_ping(payload))?;
+        let mut sent = None;
+        let started = resume(py, line, || line.start_ping(payload).inspect(|id| sent = Some(*id)));
+        if started.is_err()
+            && let Some(id) = sent
+        {
+            line.forget_ping(id); // an exception of the logger: nobody will wait
+        }
+        let id = started?;
         let outcome = loop {
             match once(py, line, || line.await_pong(id, deadline))? {
                 Err(Error::Interrupted { .. }) => {
