@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -562,6 +563,30 @@ def test_a_handler_may_use_the_connection(logger: logging.Logger, keeper: Keeper
         assert peer.expect() == (0x81, b"seen")
         assert keeper.take() == ["< TEXT 'hello' [5 bytes]", "> TEXT 'seen' [4 bytes]"]
         ws.abandon()
+
+
+def test_a_logger_that_holds_the_connection_is_collected_with_it(
+    logger: logging.Logger, server: EchoServer
+) -> None:
+    class Held(ClientConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.logger = logging.LoggerAdapter(logger, {"websocket": self})
+            super().__init__(*args, **kwargs)
+
+    logger.handlers.clear()  # which keep the records
+    ws = connect(server.uri, logger, create_connection=Held)
+    reference = weakref.ref(ws)
+    ws.send("hello")
+    fragments = ws.recv_streaming()
+    del ws
+    gc.collect()
+    assert list(fragments) == ["hello"]
+    held = reference()
+    assert held is not None
+    held.close()
+    del fragments, held
+    gc.collect()
+    assert reference() is None
 
 
 def test_an_exception_out_of_a_filter_leaves_no_ping_behind(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
 import queue
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,10 @@ def tcp_socket(server: EchoServer) -> socket.socket:
 
 def socket_with_timeout(server: EchoServer) -> socket.socket:
     return socket.create_connection(server.address, timeout=0.01)
+
+
+class Owned(socket.socket):
+    owner: ClientConnection
 
 
 def non_blocking_socket(server: EchoServer) -> socket.socket:
@@ -301,3 +307,14 @@ def test_timings(
         assert (proxy, ws.timings.dns) == (None, dns)
         for step in (dns, tcp, tls, http):
             assert step is not None and 0 < step < 10
+
+
+def test_a_socket_that_holds_its_connection_is_collected_with_it(server: EchoServer) -> None:
+    sock = Owned()
+    sock.connect(server.address)
+    sock.owner = connect("ws://localhost/", sock=sock)
+    sock.owner.close()
+    reference = weakref.ref(sock)
+    del sock
+    gc.collect()
+    assert reference() is None

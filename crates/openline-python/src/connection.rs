@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use openline::http::Request;
 use openline::{Address, Deadline, Error, Timings};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyTuple, PyType};
@@ -88,14 +89,22 @@ impl Connection {
             }
         };
         let line = Line::new(connection, log);
-        // Two threads that race here had two handles; the later one ends with the error.
         if this.is_given_up() {
             return Err(error::never_open(py)); // another thread closed it meanwhile
         }
+        // Two threads that race here had two handles; the later one ends with the error.
         this.adopted
             .set(Adopted { line, large_limit, sock })
             .map_err(|_| error::invalid_state(py, "this connection is open already"))?;
         this.line(py)?.give_out(py)
+    }
+
+    // What the garbage collector follows. The references that come back here are in Python objects, which it
+    // can clear.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(Adopted { line, sock, .. }) = self.adopted.get() else { return Ok(()) };
+        visit.call(sock)?;
+        line.traverse(&visit)
     }
 
     /// Take it that there will be no connection: this object is closed.

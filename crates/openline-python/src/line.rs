@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use openline::{Connection, Journal, Record};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict, PyTuple};
@@ -42,6 +43,18 @@ impl Line {
         match &self.log {
             None => outcome,
             Some(log) => log.report(py, outcome),
+        }
+    }
+}
+
+impl Line {
+    /// Shows the garbage collector the logger.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.log {
+            // While a message's fragments are read, the logger is theirs too, and each reference may be
+            // shown only once.
+            Some(log) if Arc::strong_count(log) == 1 => visit.call(&log.logger),
+            _ => Ok(()),
         }
     }
 }
