@@ -65,7 +65,8 @@ def install() -> None:
 def uninstall() -> None:
     """Take back what `install` did; without it, do nothing.
 
-    What was imported meanwhile stays openline's, and connections go on working.
+    What was imported meanwhile stays openline's, and connections go on working. Beside the real `websockets`
+    they no longer raise its exceptions, only openline's, so close them before.
 
     Example:
         install()
