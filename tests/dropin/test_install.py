@@ -133,6 +133,38 @@ def test_install_twice_and_uninstall(situation: str) -> None:
 
 
 @each_situation
+def test_uninstall_while_connected(situation: str) -> None:
+    """A program that was written for `websockets` catches what its connection raises later on."""
+    check(
+        situation,
+        """
+        import openline
+        from openline.testing import EchoServer
+        openline.install()
+        import websockets
+        from websockets.protocol import State
+        from websockets.sync.client import connect
+        with EchoServer(close_after=1, close_code=4001) as server:
+            websocket = connect(server.uri)
+            openline.uninstall()
+            assert websocket.state is State.OPEN
+            assert isinstance(websocket.request, websockets.http11.Request)
+            assert isinstance(websocket.request.headers, websockets.Headers)
+            websocket.send("still open")
+            assert websocket.recv() == "still open"
+            try:
+                websocket.recv()
+            except websockets.ConnectionClosed as error:
+                assert error.rcvd == websockets.Close(4001, "")
+                assert isinstance(error.rcvd, websockets.frames.Close)
+            else:
+                assert False
+        assert websockets.connect.__name__ == "connect"
+        """,
+    )
+
+
+@each_situation
 def test_threads_that_install_at_once(situation: str) -> None:
     check(
         situation,
@@ -262,6 +294,7 @@ def test_placeholders() -> None:
             pass
         class Other(ClientConnection):
             pass
+        assert issubclass(Mine, websockets.WebSocketClientProtocol) and websockets.connect is connect
         uses = connect, serve, Mine, Other, websockets.sync.server.serve, websockets.sync.router.route
         for use in uses:
             try:

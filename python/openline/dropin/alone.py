@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -76,7 +77,7 @@ class _Finder(MetaPathFinder, Loader):
 def _package() -> dict[str, Any]:
     def find(name: str) -> Any:
         if name in _TOP_LEVEL:
-            return getattr(importlib.import_module(_TOP_LEVEL[name]), name)
+            return getattr(_module(_TOP_LEVEL[name]), name)
         if name in LEGACY:
             return placeholder("websockets", name)
         return _submodule("websockets", name)
@@ -95,7 +96,20 @@ def _submodule(package: str, name: str) -> ModuleType:
     module = f"{package}.{name}"
     if not _is_here(module):
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    return importlib.import_module(module)
+    return _module(module)
+
+
+def _module(name: str) -> ModuleType:
+    """Import one of the modules here, also after `uninstall`, for those who have the package still."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        finder = _Finder()
+        spec = finder.find_spec(name, None)
+        assert spec is not None, "it is here"
+        module = importlib.util.module_from_spec(spec)
+        finder.exec_module(module)
+        return module
 
 
 def _is_here(module: str) -> bool:

@@ -1,7 +1,8 @@
 """Drop-in mode with the real package `websockets`, release 15 or later.
 
 Two of its modules are replaced. Its exceptions and values become bases of ours, so that `except` clauses and
-`isinstance` which name the real classes hold for what openline raises and hands out.
+`isinstance` which name the real classes hold for what openline raises and hands out. They stay bases after
+`uninstall`, for the connections that are open then.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ def install(undo: ExitStack) -> None:
     _put(undo, vars(websockets), "TimeoutError", builtins.TimeoutError)
 
     client.__dict__["State"] = importlib.import_module("websockets.protocol").State
-    _adopt_exceptions(undo)
+    _adopt_exceptions()
     for name in _RECORDS:
-        _adopt_records(undo, name)
-    _adopt_headers(undo)
+        _adopt_records(name)
+    _adopt_headers()
 
     if holders:
         warnings.warn(
@@ -79,7 +80,7 @@ def _holders() -> Iterator[str]:
             yield name
 
 
-def _adopt_exceptions(undo: ExitStack) -> None:
+def _adopt_exceptions() -> None:
     real = importlib.import_module("websockets.exceptions")
     for name in exceptions.__all__:
         ours = getattr(exceptions, name)
@@ -89,10 +90,10 @@ def _adopt_exceptions(undo: ExitStack) -> None:
         if theirs is None and ours.__base__ is exceptions.WebSocketException:
             theirs = real.WebSocketException  # of an older release, which does not have this one
         if theirs is not None:
-            _add_base(undo, ours, theirs)
+            _add_base(ours, theirs)
 
 
-def _adopt_records(undo: ExitStack, module_name: str) -> None:
+def _adopt_records(module_name: str) -> None:
     try:
         real = importlib.import_module(f"websockets.{module_name}")
     except ModuleNotFoundError:
@@ -100,27 +101,26 @@ def _adopt_records(undo: ExitStack, module_name: str) -> None:
     for ours in list(vars(importlib.import_module(f"openline.{module_name}")).values()):
         theirs = getattr(real, getattr(ours, "__name__", ""), None)
         if isinstance(ours, type) and issubclass(ours, Record) and isinstance(theirs, type):
-            _add_base(undo, ours, theirs)
-            undo.callback(setattr, ours, "_twin", ours._twin)
+            _add_base(ours, theirs)
             ours._twin = theirs
 
 
-def _adopt_headers(undo: ExitStack) -> None:
+def _adopt_headers() -> None:
     ours, theirs = datastructures.Headers, importlib.import_module("websockets.datastructures").Headers
-    # Real headers have slots, so they cannot be a base. What is registered stays so, which does no harm.
+    # Real headers have slots, so they cannot be a base.
     theirs.register(ours)
     # What real headers look for in others that are an instance of their class.
     for name, attribute in [("_dict", "_values"), ("_list", "_items")]:
         setattr(ours, name, property(operator.attrgetter(attribute)))
-        undo.callback(delattr, ours, name)
 
 
-def _add_base(undo: ExitStack, ours: type, theirs: type) -> None:
+def _add_base(ours: type, theirs: type) -> None:
     bases = ours.__bases__
+    if theirs in bases:
+        return  # from an `install` before
     # Behind our own, which have the methods, and before builtins, which are bases of theirs as well.
     own = [base for base in bases if base.__module__.startswith("openline")]
     builtin = [base for base in bases if base not in own and not issubclass(theirs, base)]
-    undo.callback(setattr, ours, "__bases__", bases)
     ours.__bases__ = (*own, theirs, *builtin)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NoReturn
 
 __all__ = ["LEGACY", "PLACEHOLDERS", "placeholder"]
 
 
+@functools.cache  # one class, however often it is asked for
 def placeholder(module: str, name: str) -> type:
     """Return a class that can be imported and inherited from, and raises `ImportError` when it is called."""
 
