@@ -490,6 +490,20 @@ ROWS: list[Row] = [
         ),
     ),
     Row(
+        what="`recv_streaming` that is given up half-way",
+        theirs="nothing can be received any more: `ConcurrencyError`",
+        ours="the rest of the message is dropped",
+        why="The connection is of use still.",
+        shown={"messages/streaming_given_up_half_way": ["result*"]},
+    ),
+    Row(
+        what="`ws.socket`",
+        theirs="a `socket.socket`",
+        ours="an object with its methods, for all but to read and write; no instance of it, unless it is yours",
+        why="Who reads from it would take what the connection waits for.",
+        shown={"customising/class_of_the_socket": ["result"]},
+    ),
+    Row(
         what="`next(ws)`",
         theirs="`TypeError`; only `iter(ws)` is an iterator",
         ours="the next message",

@@ -341,6 +341,17 @@ class ClientConnection(client.ClientConnection):
                 raise
             super().send(bytes(message), timeout, text=text, compress=compress)  # its items lie apart
 
+    def recv_streaming(self, decode: bool | None = None) -> Generator[Any]:
+        """Receive a message in fragments, as `openline.sync.client.ClientConnection.recv_streaming` does.
+
+        Args:
+            decode: True for `str`, False for `bytes`. Default: None, by the kind of the message.
+
+        Returns:
+            A generator of the fragments. To close it early drops the rest of the message.
+        """
+        yield from super().recv_streaming(decode)
+
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Close the connection, as that of openline does; once it is closed, do nothing.
 
@@ -349,7 +360,7 @@ class ClientConnection(client.ClientConnection):
             reason: a text for people, at most 123 bytes in UTF-8. Default: "".
         """
         if self.closed:
-            super().close()  # for the socket that was given
+            super().close()  # which lets go of a socket that was given
         else:
             super().close(code, reason)
 

@@ -12,7 +12,7 @@ from websockets.datastructures import Headers
 from websockets.sync.client import connect, unix_connect
 
 from parity import case, each
-from parity.script import text
+from parity.script import close, text
 from parity.server import REFUSED, Connection, Response, http
 from parity.session import Session
 
@@ -191,6 +191,16 @@ def given_socket(s: Session) -> object:
     sock = socket.create_connection(("127.0.0.1", server.port))
     ws = s.open(server, "ws://service.example/x", sock=sock)
     return ws.recv(), opened(ws)
+
+
+@case
+def given_socket_is_closed_after_the_server(s: Session) -> object:
+    server = s.server(close(4001))
+    sock = socket.create_connection(("127.0.0.1", server.port))
+    ws = s.open(server, sock=sock)
+    error = s.attempt(ws.recv, timeout=5)
+    ws.close()
+    return error, sock.fileno()
 
 
 @case

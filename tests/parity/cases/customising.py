@@ -184,6 +184,11 @@ def the_socket(s: Session) -> object:
 
 
 @case
+def class_of_the_socket(s: Session) -> object:
+    return isinstance(s.connect().socket, socket.socket)
+
+
+@case
 def closing_the_socket(s: Session) -> object:
     ws = s.connect()
     ws.socket.shutdown(socket.SHUT_RDWR)

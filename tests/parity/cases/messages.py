@@ -208,6 +208,23 @@ def streaming_left_half_way(s: Session) -> object:
 
 
 @case
+def streaming_given_up_before_it_starts(s: Session) -> object:
+    ws = s.connect(frame(TEXT, b"a", fin=False), frame(CONT, b"b"), text("c"))
+    stream = ws.recv_streaming()
+    stream.close()
+    return ws.recv()
+
+
+@case
+def streaming_given_up_half_way(s: Session) -> object:
+    ws = s.connect(frame(TEXT, b"a", fin=False), frame(CONT, b"b"), text("c"))
+    stream = ws.recv_streaming()
+    next(stream)
+    stream.close()
+    return s.attempt(ws.recv, timeout=5)
+
+
+@case
 def streaming_until_a_close(s: Session) -> object:
     ws = s.connect(frame(TEXT, b"a", fin=False), end)
     stream = ws.recv_streaming()
