@@ -7,9 +7,9 @@ import importlib.util
 import io
 import os
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .dropin import install
 from .dropin.child import Inherited
@@ -28,33 +28,64 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("-m", dest="module", action="store_true", help="run a module, by its name")
-    run.add_argument("program", metavar="SCRIPT", help="the file, or with -m the module")
-    run.add_argument("args", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
-    options = parser.parse_args()
+    run.add_argument(
+        "program",
+        metavar="SCRIPT",
+        help="the file, a directory or zip file with __main__.py, or - for standard input; with -m the module",
+    )
+    run.add_argument("args", metavar="ARGS", nargs="*", default=[], help="its arguments")
+    ours, args = _split(sys.argv[1:])
+    options = parser.parse_args(ours)
 
     install()
+    sys.argv = ["-m" if options.module else options.program, *args]
+    path = os.path.join(os.getcwd(), options.program)
     if options.module:
         spec, code = _find_module(options.program)
-        path = spec.origin or options.program
+        path = sys.argv[0] = spec.origin or options.program
+    elif options.program == "-":
+        path = "<stdin>"
+        spec, code = None, _compile(sys.stdin.buffer.read(), path)
+        _look_first(None if sys.flags.safe_path else "")
+    elif (spec := PathFinder.find_spec("__main__", [path])) is not None:
+        _look_first(path)
+        spec, code = _find_module("__main__", spec)
+        path = spec.origin or path
     else:
-        path = os.path.join(os.getcwd(), options.program)
         spec, code = None, _read_script(path)
-        if not sys.flags.safe_path:
-            # What is found beside the program goes first, in place of where we are.
-            sys.path[0] = os.path.dirname(os.path.realpath(path))
+        # What is found beside the program goes first, in place of where we are.
+        _look_first(None if sys.flags.safe_path else os.path.dirname(os.path.realpath(path)))
     sys.path[0] = Inherited(sys.path[0])
     if sys.version_info >= (3, 12):
         # The server would import the program, without drop-in mode, for its children. Older ones do not.
         import multiprocessing
 
         multiprocessing.set_forkserver_preload([])
-    sys.argv = [path if options.module else options.program, *options.args]
     _run(code, path, spec)
 
 
-def _find_module(name: str) -> tuple[ModuleSpec, CodeType]:
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Part our command line from what follows the program, which is the program's, `--` and all."""
+    for index, word in enumerate(words):
+        if word.startswith("-m") and word != "-m":
+            return [*words[:index], "-m", word[2:]], words[index + 1 :]
+        if index > 0 and (word == "-" or not word.startswith("-")):
+            return words[: index + 1], words[index + 1 :]
+    return words, []
+
+
+def _look_first(directory: str | None) -> None:
+    """Have modules looked for there first, in place of where we are; None is for nowhere."""
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    if directory is not None:
+        sys.path.insert(0, directory)
+
+
+def _find_module(name: str, spec: ModuleSpec | None = None) -> tuple[ModuleSpec, CodeType]:
     try:
-        spec = importlib.util.find_spec(name)
+        if spec is None:
+            spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
             spec = importlib.util.find_spec(f"{name}.__main__")
     except ImportError as error:
@@ -75,6 +106,10 @@ def _read_script(path: str) -> CodeType:
             source = file.read()
     except OSError as error:
         _fail(f"cannot open {path!r}: {error.strerror}")
+    return _compile(source, path)
+
+
+def _compile(source: bytes, path: str) -> CodeType:
     try:
         return compile(source, path, "exec", dont_inherit=True)
     except Exception as error:
@@ -84,9 +119,12 @@ def _read_script(path: str) -> CodeType:
 def _run(code: CodeType, path: str, spec: ModuleSpec | None) -> None:
     """Run code as `__main__`, which stays that when it is done: threads and exit handlers may go on."""
     module = ModuleType("__main__")
+    loader: Any = None if spec is None else spec.loader
+    if spec is None:
+        loader = BuiltinImporter if path == "<stdin>" else SourceFileLoader("__main__", path)
     module.__file__ = path
     module.__spec__ = spec
-    module.__loader__ = None if spec is None else spec.loader
+    module.__loader__ = loader
     module.__package__ = None if spec is None else spec.parent
     module.__dict__.update(__builtins__=__builtins__, __cached__=None if spec is None else spec.cached)
     if "__annotations__" in globals():  # as in older releases of Python
@@ -107,7 +145,12 @@ def _raise(error: BaseException) -> NoReturn:
         traceback = traceback.tb_next
     sys.excepthook(type(error), error.with_traceback(traceback), traceback)
     # It is printed. Python shall end as it ends for this exception, with its exit code or signal.
-    sys.excepthook = lambda *_: None
+    hook = sys.excepthook
+
+    def print_once(*_: object) -> None:
+        sys.excepthook = hook  # for the prompt that follows under `python -i`
+
+    sys.excepthook = print_once
     raise error
 
 

@@ -32,7 +32,7 @@ def python(situation: str, *arguments: str, cwd: pathlib.Path | None = None, **e
 
 
 def run(
-    situation: str, *arguments: str, cwd: pathlib.Path | None = None, **environment: str
+    situation: str, *arguments: str, cwd: pathlib.Path | None = None, stdin: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """As `python`, without looking at how it ends."""
     path = [str(ROOT / "python"), str(ROOT / "tests")]
@@ -48,6 +48,7 @@ def run(
         [sys.executable, *flags, *arguments],
         cwd=ROOT if cwd is None else cwd,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONIOENCODING": "utf-8", **environment},
+        input=stdin,
         capture_output=True,
         encoding="utf-8",
         timeout=55,

@@ -6,6 +6,7 @@ import functools
 import pathlib
 import re
 import signal
+import zipfile
 
 import pytest
 
@@ -38,6 +39,13 @@ match sys.argv[1:]:
         beside.fail()
 """
 
+STDIN = """\
+import sys
+import beside
+print(sys.argv, __file__, __spec__, __loader__.__name__, sys.path[0] == "")
+beside.fail()
+"""
+
 BESIDE = """\
 def fail():
     raise ValueError("on purpose")
@@ -54,6 +62,12 @@ def directory(tmp_path: pathlib.Path) -> pathlib.Path:
     (package / "__init__.py").write_text("")
     (package / "part.py").write_text("value = 42\n")
     (package / "__main__.py").write_text("from .part import value\nimport sys\nprint(value, sys.argv[1:])\n")
+    program = "import sys, part\nprint(part.value, sys.argv, __spec__.name, __package__, __file__)\n"
+    (tmp_path / "directory").mkdir()
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        for name, source in [("__main__.py", program), ("part.py", "value = 43\n")]:
+            (tmp_path / "directory" / name).write_text(source)
+            archive.writestr(name, source)
     return tmp_path
 
 
@@ -61,6 +75,8 @@ ARGUMENTS = [
     ["app.py"],
     ["app.py", "-v", "--flag=1", "-m"],
     ["./app.py", "raise"],
+    ["app.py", "--", "-m", "--"],
+    ["--", "app.py", "-v"],
     ["app.py", "interrupt"],
     ["app.py", "exit", "7"],
     ["app.py", "exit text"],
@@ -69,13 +85,17 @@ ARGUMENTS = [
     ["wrong.py"],
     ["-m", "package", "-m", "--flag"],
     ["-m", "package.part"],
+    ["-mpackage", "--", "-m", "x"],
+    ["directory", "-v"],
+    ["app.pyz", "-v"],
+    ["-", "--", "-v"],
 ]
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=" ".join)
 def test_as_python_does(directory: pathlib.Path, arguments: list[str]) -> None:
-    expected = run(INSTALLED, *arguments, cwd=directory)
-    ended = run(INSTALLED, "-m", "openline", "run", *arguments, cwd=directory)
+    expected = run(INSTALLED, *arguments, cwd=directory, stdin=STDIN)
+    ended = run(INSTALLED, "-m", "openline", "run", *arguments, cwd=directory, stdin=STDIN)
     assert ended.stdout == expected.stdout
     assert ended.stderr == expected.stderr
     assert ended.returncode == expected.returncode
@@ -113,6 +133,13 @@ def test_nothing_to_run(directory: pathlib.Path, arguments: list[str], text: str
     ended = run(INSTALLED, "-m", "openline", "run", *arguments, cwd=directory)
     assert ended.returncode == 2
     assert text in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_prompt_after_an_exception(directory: pathlib.Path) -> None:
+    ended = run(
+        INSTALLED, "-i", "-m", "openline", "run", "app.py", "raise", cwd=directory, stdin="raise OSError('two')"
+    )
+    assert ended.stderr.count("ValueError: on purpose") == ended.stderr.count("OSError: two") == 1
 
 
 def test_help() -> None:
