@@ -301,6 +301,21 @@ ROWS: list[Row] = [
         ),
     ),
     Row(
+        what="blanks, tabs and line ends in URIs, and an empty fragment",
+        theirs="sent, or left out: a line end behind the URI does no harm",
+        ours="`InvalidURI`; `strip()` what you have read from a file",
+        why="They do not belong into URIs (RFC 3986), and what one program drops another one reads.",
+        shown={"connecting/strange_uri[*]": ["*"]},
+    ),
+    Row(
+        what="a `?` with nothing behind it in a URI",
+        theirs="left out",
+        ours="sent",
+        why="Path and query are sent as they are.",
+        shown={"connecting/empty_query": ["*"]},
+        example=("connecting/empty_query", "result", "'/'", "'/?'"),
+    ),
+    Row(
         what="`subprotocols=[]`",
         theirs="sends an empty `Sec-WebSocket-Protocol` header",
         ours="sends none",
@@ -656,6 +671,13 @@ ROWS: list[Row] = [
         ours="`ValueError`",
         why="Nobody means that; None is no limit.",
         shown={"limits/max_size[*zero]": ["*"]},
+    ),
+    Row(
+        what="`ping_interval=0`, `ping_timeout=0`, and times below zero",
+        theirs="pings without end, pings that fail at once, and the like",
+        ours="`ValueError`",
+        why="Who writes 0 means none, most often, and that is None.",
+        shown={"limits/times_that_are_none[*]": ["*"]},
     ),
     Row(
         what="messages of more than 4096 fragments",

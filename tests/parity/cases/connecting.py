@@ -80,6 +80,24 @@ def wrong_uri(s: Session, uri: str) -> object:
     return connect(uri)
 
 
+@each({"line end": "{}\n", "tab": "{}a\tb", "blank before": " {}", "blank": "{}a b", "fragment": "{}#"})
+def strange_uri(s: Session, form: str) -> object:
+    server = s.server()
+    return opened(s.open(server, form.format(server.uri)))
+
+
+@each(["\u00e9", "?q=\u00e9", "?q=%zz", '?q={"a":[1]}', "a\\b", ";a?b=|^`<>"])
+def unusual_path(s: Session, path: str) -> object:
+    server = s.server()
+    return opened(s.open(server, server.uri + path))
+
+
+@case
+def empty_query(s: Session) -> object:
+    server = s.server()
+    return s.open(server, server.uri + "?").request.path
+
+
 @case
 def uri_not_a_str(s: Session) -> object:
     uri: Any = 1

@@ -56,6 +56,11 @@ def max_size(s: Session, pair: tuple[Any, bytes]) -> object:
     return message if isinstance(message, Exception) else len(message)
 
 
+@each({"ping_timeout 0": {"ping_timeout": 0}, "close_timeout below 0": {"close_timeout": -1}})
+def times_that_are_none(s: Session, kwargs: dict[str, Any]) -> object:
+    return s.connect(**kwargs).state
+
+
 @each({"together": 10, "each": (None, 5), "both": (10, 6)})
 def max_size_of_fragments(s: Session, limit: Any) -> object:
     ws = s.connect(
