@@ -169,6 +169,7 @@ class _Opener(Opener):
 
     environment = "WEBSOCKETS"
     protocol_class = ClientProtocol
+    _never_open: Any = None
 
     def __init__(self, function: str, path: str | bytes | None, uri: str, /, **kwargs: Any) -> None:
         if "ssl_context" in kwargs:
@@ -198,6 +199,15 @@ class _Opener(Opener):
             raise _os_error(error) from error
         except ExceptionGroup as group:
             raise ExceptionGroup(group.message, [_os_error(error) for error in group.exceptions]) from group
+        finally:
+            self._never_open = None
+
+    def log_of(self, protocol: OpenlineProtocol) -> tuple[LoggerLike, int] | None:
+        if protocol._log is None:
+            return None
+        # There, records of a handshake that fails have a connection as well: one that never opens.
+        self._never_open = never_open = ClientConnection(None, protocol)
+        return never_open._log
 
 
 def _os_error(error: Any) -> OSError:

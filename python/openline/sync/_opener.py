@@ -183,7 +183,7 @@ class Opener:
         handle = None
         try:
             protocol = self.protocol_class(self.uri, **self.protocol_options)
-            protocol._handle = handle = self.open_line(protocol._log)
+            protocol._handle = handle = self.open_line(self.log_of(protocol))
             return self._create_connection(protocol, handle)
         except BaseException:
             if handle is not None:
@@ -191,6 +191,10 @@ class Opener:
             if hasattr(self.sock, "close"):
                 self.sock.close()
             raise
+
+    def log_of(self, protocol: ClientProtocol) -> tuple[LoggerLike, int] | None:
+        """Return what `open_line` takes for the records of a handshake that fails."""
+        return protocol._log
 
     def open_line(
         self, log: tuple[LoggerLike, int] | None, *, secured: bool = False

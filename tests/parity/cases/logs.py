@@ -168,6 +168,22 @@ def without_debug(s: Session) -> object:
 
 
 @case
+def the_connection_of_a_failed_handshake(s: Session) -> object:
+    """Adapters such as the one in the documentation of `websockets` look at it."""
+    found: list[object] = []
+
+    class Adapter(logging.LoggerAdapter):  # type: ignore[type-arg]
+        def process(self, message: Any, kwargs: Any) -> Any:
+            if "extra" in kwargs and not message.startswith("= connection is CONNECTING"):
+                ws = kwargs["extra"]["websocket"]
+                found.append([ws.id == ws.protocol.id, ws.response, ws.subprotocol, ws.logger is not None])
+            return message, kwargs
+
+    error = s.attempt(s.connect, response=http("403 Forbidden"), logger=Adapter(s.logger, {}))
+    return error, found[0], len(found) > 3
+
+
+@case
 def an_adapter(s: Session) -> object:
     ws = s.connect(text("hello"), logger=logging.LoggerAdapter(s.logger, {"mine": 1}))
     message = ws.recv()
