@@ -226,6 +226,15 @@ class TestErrors:
         assert ws.recv(5) == "still there"
 
 
+def test_a_state_of_ones_own_is_not_what_repr_tells(server: EchoServer) -> None:
+    class Mine(ClientConnection):
+        state = "mine"  # type: ignore[assignment]
+
+    with connect(server.uri, create_connection=Mine) as ws:
+        assert repr(ws) == f"<{Mine.__qualname__} OPEN to {ws.remote_address!r}>"
+        assert ws.state == "mine"
+
+
 class TestObjects:
     def test_attributes_of_their_own(self, ws: ClientConnection) -> None:
         ws.room = "blue"  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ from ..client import process_exception
 from ..datastructures import HeadersLike
 from ..exceptions import ConnectError, ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
+from ..protocol import CONNECTING
 from ..protocol import State as State  # in `beside` another one is put in its place
 from ..sync import client
 from ..sync._opener import Opener, unix_target
@@ -369,7 +370,9 @@ class ClientConnection(client.ClientConnection):
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999. Default: 1000, a normal closure.
             reason: a text for people, at most 123 bytes in UTF-8. Default: "".
         """
-        if self.closed:
+        if self.state_number == CONNECTING:
+            self.close_socket()
+        elif self.closed:
             super().close()  # which lets go of a socket that was given
         else:
             super().close(code, reason)

@@ -233,8 +233,9 @@ class Connection(_openline.Connection):
         )
 
     def __repr__(self) -> str:
-        to = "" if self.state == CONNECTING else f" to {self.remote_address!r}"
-        return f"<{type(self).__qualname__} {self.state.name}{to}>"
+        state = State(self.state_number)  # `__del__` wants it, whatever a subclass makes of `state`
+        to = "" if state == CONNECTING else f" to {self.remote_address!r}"
+        return f"<{type(self).__qualname__} {state.name}{to}>"
 
     def __del__(self) -> None:
         state = self.state_number

@@ -242,6 +242,15 @@ def handshake_with_compression(s: Session) -> object:
     return ws.protocol.extensions
 
 
+@case
+def closed_before_the_handshake(s: Session) -> object:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ws = ClientConnection(ours, ClientProtocol(parse_uri("ws://localhost/")), close_timeout=0.1)
+        ws.close()
+        return ws.state, ours.fileno(), theirs.recv(100)
+
+
 @each({"403": http("403 Forbidden", "no"), "nothing": REFUSED, "wrong accept": Response(accept="x")})
 def handshake_that_fails(s: Session, response: Any) -> object:
     ws = by_hand(s, response=response)
