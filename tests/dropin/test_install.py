@@ -404,6 +404,35 @@ def test_websockets_that_is_too_old(tmp_path: pathlib.Path) -> None:
     assert "ImportError: drop-in mode goes with websockets 15 or later, or with none; " in ended.stderr
 
 
+HIDING = {
+    "None": "sys.modules['websockets'] = None",
+    "finder": """
+class Hiding:
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] == "websockets":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hiding())
+""",
+    "stand-in": "sys.modules['websockets'] = types.ModuleType('websockets')",
+}
+
+
+@pytest.mark.parametrize("how", HIDING)
+def test_websockets_that_is_hidden(how: str) -> None:
+    rest = """
+        import openline
+        before = sys.modules.get("websockets")
+        openline.install()
+        import websockets.sync.client
+        from websockets import ConnectionClosed
+        assert websockets.sync.client.connect.__module__ == "openline.dropin.client"
+        assert ConnectionClosed is openline.ConnectionClosed
+        openline.uninstall()
+        assert sys.modules.get("websockets") is before
+        """
+    check(INSTALLED, "import sys, types\n" + HIDING[how] + textwrap.dedent(rest))
+
+
 def test_directory_of_that_name(tmp_path: pathlib.Path) -> None:
     (tmp_path / "websockets").mkdir()
     check(

@@ -49,7 +49,10 @@ def install() -> None:
     with _lock:
         if _undo is not None:
             return
-        spec = importlib.util.find_spec("websockets")
+        try:
+            spec = importlib.util.find_spec("websockets")
+        except (ImportError, ValueError):  # somebody hides it, or put something else in its place
+            spec = None
         with contextlib.ExitStack() as undo:
             if spec is None or spec.origin is None:  # none, or a mere directory of that name
                 from . import alone

@@ -31,15 +31,16 @@ def install(undo: ExitStack) -> None:
         undo: where to note how to take it back.
     """
     finder = _Finder()
-    undo.callback(_forget_modules)
+    # None, which hides the package, a mere directory of that name, or the stand-in of a test.
+    undo.callback(sys.modules.update, _take_modules())
+    undo.callback(_take_modules)
     undo.callback(sys.meta_path.remove, finder)
     sys.meta_path.insert(0, finder)
 
 
-def _forget_modules() -> None:
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "websockets":
-            del sys.modules[name]
+def _take_modules() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] == "websockets"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 class _Finder(MetaPathFinder, Loader):
