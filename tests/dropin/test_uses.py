@@ -12,9 +12,8 @@ from . import HERE, INSTALLED, SITUATIONS, python, run
 from .uses import USES
 
 
-@functools.cache
 def failures(situation: str, is_ours: bool, certificate: str, authority: str) -> dict[str, str]:
-    """Run all uses, once; the tracebacks of those that went wrong."""
+    """Run all uses; the tracebacks of those that went wrong."""
     settings = json.dumps({"certificate": certificate, "authority": authority, "ours": is_ours})
     program = [str(HERE / "uses.py"), settings]
     if is_ours:
@@ -25,14 +24,19 @@ def failures(situation: str, is_ours: bool, certificate: str, authority: str) ->
     return failed
 
 
+failures_once = functools.cache(failures)
+
+
 @pytest.mark.parametrize("name", USES)
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_use(situation: str, name: str, certificate: pathlib.Path, authority_file: pathlib.Path) -> None:
-    failed = failures(situation, True, str(certificate), str(authority_file))
+    failed = failures_once(situation, True, str(certificate), str(authority_file))
     assert name not in failed, failed[name]
 
 
 def test_uses_are_right(certificate: pathlib.Path, authority_file: pathlib.Path) -> None:
-    """They hold with `websockets` itself."""
-    failed = failures(INSTALLED, False, str(certificate), str(authority_file))
-    assert not failed, "\n".join(failed.values())
+    """They hold with `websockets` itself. That hangs in some handshakes over TLS: then once more."""
+    arguments = (INSTALLED, False, str(certificate), str(authority_file))
+    failed = failures(*arguments)
+    wrong = failed.keys() & failures(*arguments).keys() if failed else set()
+    assert not wrong, "\n".join(failed[name] for name in wrong)
