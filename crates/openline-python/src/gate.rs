@@ -44,15 +44,16 @@ pub(crate) struct Stay;
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        VISITORS.fetch_sub(1, Ordering::SeqCst);
+        leave();
     }
 }
 
 /// Who is inside.
-struct Visitor;
+pub(crate) struct Visitor;
 
 impl Visitor {
-    fn enter() -> Option<Visitor> {
+    /// Goes inside with a thread that is attached already; `None` when the interpreter is being torn down.
+    pub(crate) fn enter() -> Option<Visitor> {
         // Who closes looks at the visitors afterwards, so one of the two sees the other.
         VISITORS.fetch_add(1, Ordering::SeqCst);
         DEPTH.set(DEPTH.get() + 1);
@@ -64,8 +65,14 @@ impl Visitor {
 impl Drop for Visitor {
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
-        VISITORS.fetch_sub(1, Ordering::SeqCst);
+        leave();
     }
+}
+
+fn leave() {
+    // In a child that was forked from inside, nobody counts any more.
+    let _ = VISITORS
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |visitors| visitors.checked_sub(1));
 }
 
 thread_local! {

@@ -96,6 +96,8 @@ impl PythonTls {
         name: &str,
         arguments: Option<&Bound<'py, PyTuple>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        // A signal handler that runs here must not wait for another thread that waits for this turn.
+        let _visitor = gate::Visitor::enter();
         let _turn = self.turn.take(py);
         let value = self.object.bind(py).getattr(name)?;
         match arguments {
