@@ -20,7 +20,10 @@ __all__ = ["ROWS", "WORDINGS", "Row", "Wording", "same_meaning"]
 
 @dataclass(frozen=True)
 class Wording:
-    """The same said otherwise. `{}` stands for any text, and `{n}` for a number."""
+    """The same said otherwise. `{}` stands for any text, and `{n}` for a number.
+
+    Numbers must be the same on both sides, if both have as many.
+    """
 
     theirs: str
     ours: str
@@ -32,9 +35,9 @@ class Wording:
     def in_ours(self, text: str) -> str:
         return re.sub(_pattern(self.ours), self._mark, text)
 
-    @property
-    def _mark(self) -> str:
-        return f"<{WORDINGS.index(self)}>"
+    def _mark(self, found: re.Match[str]) -> str:
+        are_as_many = self.theirs.count("{n}") == self.ours.count("{n}")
+        return f"<{WORDINGS.index(self)} {found.groups() if are_as_many else ''}>"
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def same_meaning(theirs: Json, ours: Json) -> set[Wording] | None:
 
 
 def _pattern(words: str) -> str:
-    return re.escape(words).replace(r"\{\}", ".*").replace(r"\{n\}", r"-?[\d.]+")
+    return re.escape(words).replace(r"\{\}", ".*").replace(r"\{n\}", r"(-?[\d.]+)")
 
 
 WORDINGS: list[Wording] = [
@@ -151,7 +154,7 @@ WORDINGS: list[Wording] = [
     ),
     Wording("iterable must contain uniform types", "iterable must contain bytes or str"),
     Wording("Connection.{} takes", "ClientConnection.{} takes"),
-    Wording("expected comma at {n} in websocket/", "expected protocol version at {n} in websocket/"),
+    Wording("expected comma at 9 in websocket/", "expected protocol version at 10 in websocket/"),
     Wording("data must be str or bytes-like", "data must be str or bytes-like, not {}"),
     # What we send, and what we receive.
     Wording("invalid status code", "close code {n} may not be sent; use 1000-1003, 1007-1014 or 3000-4999"),
