@@ -515,6 +515,14 @@ ROWS: list[Row] = [
         shown={"messages/streaming_given_up_half_way": ["result*"]},
     ),
     Row(
+        what="`ws.protocol`",
+        theirs="a `ClientProtocol`",
+        ours="an object with its attributes; an instance of it where `websockets` is not installed",
+        why="That class is the whole of the protocol in Python; here it is in Rust.",
+        shown={"customising/class_of_the_protocol": ["result"]},
+        worlds=("beside",),
+    ),
+    Row(
         what="`ws.socket`",
         theirs="a `socket.socket`",
         ours="an object with its methods, for all but to read and write; no instance of it, unless it is yours",

@@ -19,6 +19,7 @@ from typing import Any
 
 from .. import datastructures, exceptions
 from .._record import Record
+from ..extensions import permessage_deflate
 from . import client, connection
 
 __all__ = ["install"]
@@ -50,11 +51,14 @@ def install(undo: ExitStack) -> None:
         _put(undo, vars(sync), name, getattr(client, name))
     _put(undo, vars(websockets), "TimeoutError", builtins.TimeoutError)
 
-    client.__dict__["State"] = importlib.import_module("websockets.protocol").State
+    protocol = importlib.import_module("websockets.protocol")
+    client.__dict__.update(State=protocol.State, Side=protocol.Side)
     _adopt_exceptions()
     for name in _RECORDS:
         _adopt_records(name)
     _adopt_headers()
+    their_deflate = importlib.import_module("websockets.extensions.permessage_deflate")
+    _add_base(permessage_deflate.PerMessageDeflate, their_deflate.PerMessageDeflate)
 
     if holders:
         warnings.warn(

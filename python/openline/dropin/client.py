@@ -24,7 +24,8 @@ from ..datastructures import HeadersLike
 from ..exceptions import ConnectError, ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
 from ..protocol import CONNECTING
-from ..protocol import State as State  # in `beside` another one is put in its place
+from ..protocol import Side as Side  # in `beside` others are put in their place
+from ..protocol import State as State
 from ..sync import client
 from ..sync._opener import Opener, unix_target
 from ..sync.connection import Connection as Connection  # which programs import from here, too
@@ -153,6 +154,7 @@ class ClientProtocol(OpenlineProtocol):
 
     def __init__(self, uri: WebSocketURI | str, *, logger: LoggerLike | None = None, **kwargs: Any) -> None:
         super().__init__(uri, logger=_logger() if logger is None else logger, **kwargs)
+        self.side = Side(self.side)
 
     @property
     def state(self) -> Any:

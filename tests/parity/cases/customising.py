@@ -11,8 +11,9 @@ from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.protocol import State
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, PerMessageDeflate
+from websockets.protocol import Side, State
 from websockets.sync.client import ClientConnection, connect, reconnect, unix_reconnect
 from websockets.uri import parse_uri
 
@@ -181,6 +182,24 @@ def the_socket(s: Session) -> object:
     facts.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
     ws.close()
     return facts, sock.fileno()
+
+
+@case
+def class_of_the_protocol(s: Session) -> object:
+    return isinstance(s.connect().protocol, ClientProtocol)
+
+
+@case
+def classes_of_what_it_has(s: Session) -> object:
+    answer = Response(headers="Sec-WebSocket-Extensions: permessage-deflate")
+    protocol = s.connect(response=answer).protocol
+    (extension,) = protocol.extensions
+    return (
+        protocol.side is Side.CLIENT,
+        isinstance(extension, Extension),
+        isinstance(extension, PerMessageDeflate),
+        repr(extension),
+    )
 
 
 @case
