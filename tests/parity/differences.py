@@ -711,6 +711,13 @@ ROWS: list[Row] = [
         },
     ),
     Row(
+        what="the record `keepalive ping failed`, where the server does not answer our Close either",
+        theirs="at `ERROR`, with a traceback",
+        ours="none; `ConnectionClosedError` tells it",
+        why="All failures are exceptions, and for the program to log.",
+        shown={"logs/keepalive_that_fails_where_nobody_answers": ["result*"]},
+    ),
+    Row(
         what="the record `= connection is CONNECTING`",
         theirs="has no `websocket`",
         ours="has `websocket`, as all others",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from websockets.sync.client import connect, reconnect
@@ -157,6 +158,17 @@ def keepalive_that_fails(s: Session) -> object:
     steps = [record.getMessage() for record in s.records if record.getMessage()[:1] in "%-"]
     s.records.clear()
     return levels, steps
+
+
+@case
+def keepalive_that_fails_where_nobody_answers(s: Session) -> object:
+    ws = s.connect(silent, logger=s.logger, ping_interval=0.05, ping_timeout=0.05, close_timeout=0.1)
+    s.attempt(ws.recv)
+    ws.wait_closed(5)
+    s.attempt(getattr(ws, "keepalive_thread", threading.Thread()).join)
+    errors = [record.getMessage() for record in s.records if record.levelno > logging.DEBUG]
+    s.records.clear()
+    return errors
 
 
 @case
