@@ -530,6 +530,13 @@ ROWS: list[Row] = [
         shown={"customising/class_of_the_socket": ["result"]},
     ),
     Row(
+        what="`ws.socket.getpeercert()`, without `ssl=`",
+        theirs="a `dict`",
+        ours="`NotImplementedError`; `getpeercert(binary_form=True)` works",
+        why="TLS is done by rustls, unless you pass a context.",
+        shown={"customising/certificate_with_the_default_context": ["result.tuple[1]*"]},
+    ),
+    Row(
         what="`next(ws)`",
         theirs="`TypeError`; only `iter(ws)` is an iterator",
         ours="the next message",

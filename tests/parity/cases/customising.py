@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import socket
+import ssl
 import threading
 import uuid
 import weakref
@@ -205,6 +207,22 @@ def classes_of_what_it_has(s: Session) -> object:
 @case
 def class_of_the_socket(s: Session) -> object:
     return isinstance(s.connect().socket, socket.socket)
+
+
+@case
+def certificate_with_a_context(s: Session) -> object:
+    sock = s.connect(tls=True, ssl=ssl.create_default_context(cafile=s.authority)).socket
+    return sock.getpeercert()["subjectAltName"]
+
+
+@case(alone=True)
+def certificate_with_the_default_context(s: Session) -> object:
+    os.environ["SSL_CERT_FILE"] = str(s.authority)
+    try:
+        sock = s.connect(tls=True).socket
+        return len(sock.getpeercert(binary_form=True)) > 100, s.attempt(sock.getpeercert)
+    finally:
+        del os.environ["SSL_CERT_FILE"]
 
 
 @case
