@@ -154,7 +154,7 @@ class ClientProtocol(OpenlineProtocol):
 
     def __init__(self, uri: WebSocketURI | str, *, logger: LoggerLike | None = None, **kwargs: Any) -> None:
         super().__init__(uri, logger=_logger() if logger is None else logger, **kwargs)
-        self.side = Side(self.side)
+        self.side: Side = Side(self.side)
 
     @property
     def state(self) -> Any:

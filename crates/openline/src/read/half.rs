@@ -385,14 +385,24 @@ impl ReadHalf {
     /// The stream is over.
     pub(crate) fn end(&mut self) {
         self.transport = None;
-        self.partial = None;
+        self.keep_whole_fragments();
     }
 
     fn refused(&mut self, error: ProtocolError) -> Parsed {
         self.buffer.clear();
-        self.partial = None;
+        self.keep_whole_fragments();
         self.is_refused = true;
         Parsed::Refused(error)
+    }
+
+    /// The rest of the current message will not come. What is whole of it is left for who reads fragments.
+    fn keep_whole_fragments(&mut self) {
+        let whole = self.partial.take().filter(|partial| !partial.is_skipped);
+        self.partial = whole.and_then(|mut partial| {
+            let end = *partial.message.fragment_ends.last()?;
+            partial.message.bytes.truncate(end);
+            Some(partial)
+        });
     }
 
     #[inline]

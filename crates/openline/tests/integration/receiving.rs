@@ -115,6 +115,22 @@ fn fragments_come_as_they_arrive_and_characters_whole() {
 }
 
 #[test]
+fn whole_fragments_are_received_before_the_fault_in_the_rest() {
+    // The fault: an opcode that is reserved, a character that does not end, the end of the stream.
+    for rest in [&b"\x83\x00"[..], b"\x80\x01\xe2", b"\x80\x05hal"] {
+        let (line, mut peer) = open();
+        peer.send(&[b"\x01\x02ok", rest].concat());
+        drop(peer);
+        // Seen by the driver, before anybody asks for a message.
+        assert!(line.wait_closed(LONG).unwrap());
+        let mut fragments = line.recv_streaming().unwrap();
+        assert_eq!(fragments.next_timeout(LONG).unwrap(), Some("ok".into()), "{rest:?}");
+        assert!(matches!(fragments.next_timeout(LONG), Err(Error::Closed(_))));
+        assert!(matches!(line.recv_timeout(LONG), Err(Error::Closed(_))));
+    }
+}
+
+#[test]
 fn a_stream_left_early_skips_the_rest_of_its_message_only() {
     let (line, mut peer) = open();
     peer.send(b"\x02\x01a");
