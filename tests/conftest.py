@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ import peers
 # A proxy of the machine's is for others than the servers of these tests.
 for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[variable]
+
+# Jobs in the background of a shell are started with Ctrl-C ignored, as are their children then.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
