@@ -272,7 +272,7 @@ def test_keepalive_is_logged(logger: logging.Logger, keeper: Keeper) -> None:
         first, payload = peer.expect()
         peer.send(frame(PONG, payload))
         assert ws.wait_closed(10)  # the other pings have no answer
-    signs = [re.sub(r" [0-9a-f ]+ \[.*| '.*", "", message) for message in keeper.take()]
+    signs = [re.sub("(P[IO]NG) .*", r"\1", message) for message in keeper.take()]  # without their payloads
     for sign in ["> PING", "% sent keepalive ping", "< PONG", "% received keepalive pong"]:
         assert sign in signs
     assert signs.index("< PONG") < signs.index("% received keepalive pong")
