@@ -14,37 +14,26 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from openline.frames import Opcode
 from openline.sync.client import ClientConnection, connect
+from parity.script import RSV1, binary, close, frame, text
+
+__all__ = [
+    "GUID",
+    "RSV1",
+    "RSV2",
+    "RSV3",
+    "Peer",
+    "binary",
+    "close",
+    "frame",
+    "interrupt_later",
+    "text",
+    "wait_until",
+]
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-RSV1 = 0x40
 RSV2 = 0x20
 RSV3 = 0x10
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
-    """Make a frame as servers send it (RFC 6455 §5.2)."""
-    head = bytes([opcode | (0x80 if fin else 0) | rsv])
-    if len(payload) < 126:
-        return head + bytes([len(payload)]) + payload
-    if len(payload) < 2**16:
-        return head + b"\x7e" + struct.pack("!H", len(payload)) + payload
-    return head + b"\x7f" + struct.pack("!Q", len(payload)) + payload
-
-
-def text(payload: str) -> bytes:
-    return frame(Opcode.TEXT, payload.encode())
-
-
-def binary(payload: bytes) -> bytes:
-    return frame(Opcode.BINARY, payload)
-
-
-def close(code: int = 1000, reason: str = "") -> bytes:
-    return frame(Opcode.CLOSE, struct.pack("!H", code) + reason.encode())
 
 
 class Peer:
