@@ -691,6 +691,10 @@ def use_ping_event() -> None:
         peer.send(frame(Opcode.PONG, b"probe"))
         assert pong.wait(5) and pong.wait() and pong.is_set()
         assert ws.latency > 0
+        pong.clear()
+        assert not pong.is_set()
+        threading.Thread(target=pong.set).start()
+        assert pong.wait(5)
         ws.ping(b"probe")
         assert peer.expect() == (0x89, b"probe")
         ws.ping(b"")

@@ -45,9 +45,7 @@ impl Line {
             Some(log) => log.report(py, outcome),
         }
     }
-}
 
-impl Line {
     /// Shows the garbage collector the logger.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.log {

@@ -435,7 +435,9 @@ class PongReceived(threading.Event):
             Whether it has come.
         """
         connection = self._connection
-        if connection is not None and not super().is_set():
+        if connection is None:  # it came, and who has cleared the event waits for who sets it again
+            return super().wait(timeout)
+        if not super().is_set():
             try:
                 acknowledged = connection.wait_answered(self._number, timeout)
             except ConnectionClosed:
