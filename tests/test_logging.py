@@ -214,7 +214,9 @@ def test_records_of_a_redirect_are_those_of_websockets(logger: logging.Logger, k
     for connect in CONNECT:
         with HttpServer(respond) as server:
             ws = connect(server.uri(), logger=logger, close_timeout=0.1, ping_interval=None, legacy=True)
-            lists.append(normal(keeper.records))
+            # Whether the first connection ends or is reset, which only `websockets` logs, is a matter of moments.
+            reset = ("DEBUG", "! error while receiving data")
+            lists.append([record for record in normal(keeper.records) if record != reset])
             ws.close()
             keeper.records.clear()
     theirs, ours = lists
