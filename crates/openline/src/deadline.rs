@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::sync;
+
 /// The moment at which a call gives up waiting, or never. Made from a `Duration` (from now), an
 /// `Instant`, or an `Option` of either, so that time-outs can be given as they are at hand.
 ///
@@ -29,7 +31,7 @@ impl Deadline {
     /// assert!(!Deadline::NEVER.has_passed());
     /// ```
     pub fn has_passed(self) -> bool {
-        self.0.is_some_and(|at| Instant::now() >= at)
+        self.0.is_some_and(|at| sync::now() >= at)
     }
 
     /// The time left; `None` if there is no limit, zero once the moment has come.
@@ -43,7 +45,7 @@ impl Deadline {
     /// assert_eq!(Deadline::NEVER.remaining(), None);
     /// ```
     pub fn remaining(self) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        self.0.map(|at| at.saturating_duration_since(sync::now()))
     }
 
     /// The moment; `None` if there is no limit.
@@ -80,7 +82,7 @@ impl Deadline {
 impl From<Duration> for Deadline {
     /// From now on. A duration beyond what the clock can hold is no limit.
     fn from(timeout: Duration) -> Deadline {
-        Deadline(Instant::now().checked_add(timeout))
+        Deadline(sync::now().checked_add(timeout))
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use socket2::{SockAddr, Socket, Type};
@@ -17,6 +17,7 @@ use crate::deadline::Deadline;
 use crate::error::{ConnectError, Error, Result};
 use crate::opening::Opening;
 use crate::status::SLICE;
+use crate::sync;
 use crate::timings::{Timings, timed};
 use crate::transport::poll_until;
 
@@ -165,9 +166,9 @@ fn race(
 ) -> Result<Socket> {
     let mut waiting = addresses.into_iter();
     let mut running: Vec<(SocketAddr, Attempt)> = Vec::new();
-    let mut next_start = Instant::now();
+    let mut next_start = sync::now();
     loop {
-        if running.is_empty() || Instant::now() >= next_start {
+        if running.is_empty() || sync::now() >= next_start {
             match waiting.next() {
                 Some(address) => {
                     match dialing.start(address) {
@@ -177,7 +178,7 @@ fn race(
                             continue; // The next one need not wait.
                         }
                     }
-                    next_start = Instant::now() + STAGGER;
+                    next_start = sync::now() + STAGGER;
                 }
                 None if running.is_empty() => return Err(Error::Connect(failure)),
                 None => {}
@@ -203,7 +204,7 @@ fn race(
                 Ok(()) => still_running.push((address, attempt)),
                 Err(error) => {
                     failure.attempts.push((address.to_string(), error));
-                    next_start = Instant::now(); // The next one need not wait.
+                    next_start = sync::now(); // The next one need not wait.
                 }
             }
         }
@@ -293,6 +294,7 @@ const UNIX_RETRY: Duration = Duration::from_millis(10);
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::time::Instant;
 
     fn opening() -> Opening<'static> {
         Opening::new(Deadline::from(Duration::from_secs(10)), &|| false)

@@ -27,7 +27,7 @@ use crate::journal::{Journal, KeepaliveEvent, Way};
 use crate::keys;
 use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
 use crate::status::{Bell, Status};
-use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
+use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Transport};
 use crate::write::{PendingControl, WriteHalf};
 
@@ -113,8 +113,7 @@ impl Line {
         leftover: &[u8],
         driver: Arc<Driver>,
     ) -> Arc<Line> {
-        let keepalive =
-            Keepalive::new(settings.ping_interval, settings.ping_timeout, Instant::now());
+        let keepalive = Keepalive::new(settings.ping_interval, settings.ping_timeout, sync::now());
         let journal = settings.journal.as_ref();
         let read =
             ReadHalf::new(transport.clone(), role, settings.limits, extensions, journal, leftover);
@@ -170,7 +169,7 @@ impl Line {
 
     /// Begins keepalive anew.
     pub(crate) fn set_keepalive(&self, interval: Option<Duration>, timeout: Option<Duration>) {
-        let keepalive = Keepalive::new(interval, timeout, Instant::now());
+        let keepalive = Keepalive::new(interval, timeout, sync::now());
         let deadline = Deadline::from(keepalive.deadline());
         self.bell.status().keepalive = keepalive;
         self.driver.at(self, deadline);
@@ -216,7 +215,7 @@ impl Line {
 
     /// The peer answers a ping, or sends a sign of life.
     pub(crate) fn on_pong(&self, payload: &[u8]) {
-        let answers_keepalive = self.bell.status().answered(payload, Instant::now());
+        let answers_keepalive = self.bell.status().answered(payload, sync::now());
         if answers_keepalive && let Some(journal) = self.journal() {
             journal.keepalive(KeepaliveEvent::Answered);
         }
@@ -474,7 +473,7 @@ impl Line {
             if status.pings.is_outstanding(&payload) {
                 return Err(Error::Concurrency("already waiting for a pong with the same data"));
             }
-            let id = status.pings.sent(&payload, Instant::now());
+            let id = status.pings.sent(&payload, sync::now());
             note(&mut status, id);
             // Under the lock, so that pings go out in the order of their numbers: a Pong answers
             // those before it too.

@@ -17,7 +17,7 @@ use crate::driver::{Driver, Next};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::line::{Line, Settings};
-use crate::sync::{Arc, Condvar, Mutex, Ordering, lock, try_lock};
+use crate::sync::{self, Arc, Condvar, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Readiness, Transport};
 use crate::write::Turn;
 
@@ -208,8 +208,7 @@ fn drive(line: &Arc<Line>) -> thread::JoinHandle<()> {
                     if let Some(transport) = line.transport() {
                         // An epoll watch for both directions; as if it always fired for writing.
                         thread::yield_now();
-                        let _ = transport
-                            .wait(Interest::Read, Deadline::from(Some(std::time::Instant::now())));
+                        let _ = transport.wait(Interest::Read, Deadline::from(sync::now()));
                     }
                 }
             }

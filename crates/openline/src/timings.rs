@@ -1,6 +1,8 @@
 //! How long each step of opening a connection took.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::sync;
 
 /// How long each step of opening a connection took; `None` for a step that was not needed. Where
 /// redirects were followed, a step's time is that of all its turns.
@@ -32,8 +34,8 @@ pub struct Timings {
 
 /// Runs one step and adds its time to what it took before.
 pub(crate) fn timed<T>(total: &mut Option<Duration>, step: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
+    let start = sync::now();
     let outcome = step();
-    *total = Some(total.unwrap_or_default() + start.elapsed());
+    *total = Some(total.unwrap_or_default() + sync::now().saturating_duration_since(start));
     outcome
 }

@@ -27,7 +27,7 @@ use crate::deadline::Deadline;
 use crate::fork::PerProcess;
 use crate::line::Line;
 use crate::read::Drained;
-use crate::sync::{Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
+use crate::sync::{self, Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
 use crate::transport::Transport;
 
 use poller::{Events, Poller, Ready, Watch};
@@ -121,7 +121,7 @@ impl Driver {
     /// Calls [`Line::on_deadline`] at that time.
     pub(crate) fn at(&self, line: &Line, deadline: Deadline) {
         let Some(deadline) = deadline.at() else { return };
-        let is_soon = deadline.saturating_duration_since(Instant::now()) < TICK;
+        let is_soon = deadline.saturating_duration_since(sync::now()) < TICK;
         let waking = if is_soon { Rest::UntilTick } else { Rest::Asleep };
         self.tell(Command::At { id: line.registration.id, deadline }, waking);
     }
@@ -243,7 +243,7 @@ impl DriverThread {
             looked_at: Vec::new(),
             unfinished: Vec::new(),
             deadlines: BinaryHeap::new(),
-            last_tick: Instant::now(),
+            last_tick: sync::now(),
             scratch: Vec::new(),
         }
     }
@@ -270,7 +270,7 @@ impl DriverThread {
             for id in std::mem::take(&mut self.unfinished) {
                 self.serve(id);
             }
-            let now = Instant::now();
+            let now = sync::now();
             self.keep_deadlines(now);
             if now.saturating_duration_since(self.last_tick) >= TICK {
                 self.last_tick = now;
@@ -280,7 +280,7 @@ impl DriverThread {
     }
 
     fn rest(&mut self, events: &mut Events) -> io::Result<()> {
-        let now = Instant::now();
+        let now = sync::now();
         let mut timeout =
             self.deadlines.peek().map(|Reverse((at, _))| at.saturating_duration_since(now));
         let rest = if self.looked_at.is_empty() {
@@ -323,7 +323,7 @@ impl DriverThread {
             Command::Adopt { id, line, deadline } => {
                 if self.looked_at.is_empty() {
                     // Ticks start again; without this the first would come at once.
-                    self.last_tick = Instant::now();
+                    self.last_tick = sync::now();
                 }
                 let entry = Entry { line, watch: UNWATCHED, is_looked_at: false, deadline: None };
                 self.entries.insert(id, entry);
@@ -455,7 +455,7 @@ impl Driver {
         // Also where no watch can be had.
         line.on_writable();
         if let Some(mut half) = try_lock(&line.write) {
-            half.release_memory(Instant::now());
+            half.release_memory(sync::now());
             line.leave_write(half);
         }
         match drained {

@@ -10,7 +10,7 @@ use super::control::PendingControl;
 use crate::journal::{Journal, Way};
 use crate::keys::MaskKeys;
 use crate::outgoing::Outgoing;
-use crate::sync::Arc;
+use crate::sync::{self, Arc};
 use crate::transport::Transport;
 
 /// The sending half of a connection.
@@ -121,7 +121,7 @@ impl WriteHalf {
         go_on: &mut dyn FnMut() -> Result<(), E>,
     ) -> Result<Option<Encoded>, E> {
         let Some(encoding) = &mut self.encoding else { return Ok(None) };
-        self.encoded_at = Some(Instant::now());
+        self.encoded_at = Some(sync::now());
         let mut payload = std::mem::take(&mut self.encoded);
         let Outgoing { kind, payload: plain, compress } = message;
         let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;

@@ -1,17 +1,15 @@
-//! The locks, atomics and condition variables of the engine, in one place so that the model check
-//! (`model.rs`) can put shuttle's in their place.
-
-#[cfg(not(feature = "model"))]
-pub(crate) use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak,
-    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
-};
+//! The locks, atomics, condition variables and the clock of the engine, in one place so that the model
+//! check (`model`) can put those of shuttle, and a virtual clock, in their place.
 
 #[cfg(feature = "model")]
-pub(crate) use shuttle::sync::{
-    Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak,
-    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
-};
+mod model;
+#[cfg(not(feature = "model"))]
+mod system;
+
+#[cfg(feature = "model")]
+pub(crate) use model::*;
+#[cfg(not(feature = "model"))]
+pub(crate) use system::*;
 
 /// Locks, also after a panic: the engine fails a connection whose call panicked, and every state in
 /// a lock stays meaningful.
