@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import gc
 import math
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from openline.exceptions import (
+    CloseCause,
     ConcurrencyError,
     ConnectionClosed,
     ConnectionClosedError,
@@ -236,8 +238,8 @@ class TestClose:
         assert ws.wait_closed(0) is False
         assert ws.wait_closed(timeout=0.02) is False
 
-    def test_abandon(self, ws: ClientConnection) -> None:
-        ws.abandon()
+    def test_abort(self, ws: ClientConnection) -> None:
+        ws.abort()
         assert ws.wait_closed(10)
         with pytest.raises(ConnectionClosed):
             ws.recv()
@@ -306,6 +308,133 @@ class TestErrors:
         with pytest.raises(ConnectionClosed) as caught:
             ws.send("x")
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def ended(ws: ClientConnection) -> ConnectionClosed:
+    with pytest.raises(ConnectionClosed) as caught:
+        while True:
+            ws.recv(10)
+    return caught.value
+
+
+class TestCause:
+    def test_who_closed(self, peer: Peer, server: EchoServer) -> None:
+        ws = peer.connect()
+        peer.send(close(4401))
+        assert ended(ws).cause is CloseCause.PEER
+        ws = connect(server.uri)
+        ws.close(4000)
+        assert ended(ws).cause is CloseCause.LOCAL
+
+    def test_the_end_of_the_stream(self, peer: Peer) -> None:
+        ws = peer.connect()
+        peer.socket.shutdown(socket.SHUT_WR)
+        assert ended(ws).cause is CloseCause.EOF
+
+    def test_reset(self, peer: Peer) -> None:
+        ws = peer.connect()
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.socket.close()
+        error = ended(ws)
+        assert error.cause is CloseCause.RESET
+        assert isinstance(error.__cause__, ConnectionResetError)
+
+    def test_a_peer_that_does_not_answer(self, peer: Peer) -> None:
+        ws = peer.connect(close_timeout=0.05)
+        ws.close()
+        error = ended(ws)
+        assert error.cause is CloseCause.CLOSE_TIMEOUT
+        assert isinstance(error.__cause__, TimeoutError)
+
+    def test_no_pong(self, peer: Peer) -> None:
+        error = ended(peer.connect(ping_interval=0.01, ping_timeout=0.05))
+        assert error.cause is CloseCause.PING_TIMEOUT
+
+    @pytest.mark.parametrize(
+        ("sent", "cause"),
+        [
+            (b"\x83\x00", CloseCause.PROTOCOL_ERROR),
+            (frame(Opcode.TEXT, b"\xff"), CloseCause.PROTOCOL_ERROR),
+            (frame(Opcode.BINARY, bytes(101)), CloseCause.TOO_BIG),
+        ],
+    )
+    def test_faults_of_the_peer(self, peer: Peer, sent: bytes, cause: CloseCause) -> None:
+        ws = peer.connect(max_size=100)
+        peer.send(sent)
+        assert ended(ws).cause is cause
+
+    def test_fragments_that_are_broken_off(self, peer: Peer) -> None:
+        ws = peer.connect()
+        with pytest.raises(TypeError, match="uniform"):
+            ws.send(["a", b"b"])
+        assert ended(ws).cause is CloseCause.BROKEN_OFF
+
+    def test_copies_and_pickles_have_it(self, peer: Peer) -> None:
+        ws = peer.connect()
+        ws.abort()
+        error = ended(ws)
+        for again in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+            assert again.cause is CloseCause.ABORTED
+        assert ConnectionClosed(None, None).cause is None
+
+
+class TestAbort:
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda ws: ws.recv(),
+            lambda ws: ws.send(bytes(2**25)),
+            lambda ws: ws.send_many([bytes(2**25)]),
+            lambda ws: ws.send(iter([bytes(2**25)])),
+            lambda ws: ws.ping(),
+            lambda ws: ws.recv_into(bytearray(9)),
+            lambda ws: next(ws.recv_streaming()),
+        ],
+        ids=["recv", "send", "send_many", "fragments", "ping", "recv_into", "recv_streaming"],
+    )
+    def test_ends_a_call_of_another_thread(
+        self, peer: Peer, pool: ThreadPoolExecutor, call: Callable[[ClientConnection], object]
+    ) -> None:
+        ws = peer.connect()
+        waiting = pool.submit(call, ws)
+        assert not ws.wait_closed(0.05)
+        ws.abort()
+        assert ws.wait_closed(10)
+        error = waiting.exception(10)
+        assert isinstance(error, ConnectionClosedError)
+        assert error.cause is CloseCause.ABORTED
+        assert error.__cause__ is None
+
+    def test_ends_a_close_of_another_thread(self, peer: Peer, pool: ThreadPoolExecutor) -> None:
+        ws = peer.connect(close_timeout=None)
+        closing = pool.submit(ws.close)
+        assert peer.expect()[0] == 0x88
+        ws.abort()
+        closing.result(10)
+        assert ended(ws).cause is CloseCause.ABORTED
+
+    def test_what_came_before_is_received(self, peer: Peer) -> None:
+        ws = peer.connect(max_queue=1)
+        peer.send(*(text(str(number)) for number in range(100)))
+        assert ws.recv(10) == "0"
+        ws.abort()
+        assert list(ws) == [str(number) for number in range(1, 100)]
+        assert peer.expect() == (0x88, b"\x03\xe9")
+        peer.expect_end()
+
+    def test_behind_half_a_frame_there_is_no_close_frame(self, peer: Peer) -> None:
+        ws = peer.connect()
+        with pytest.raises(TimeoutError):
+            ws.send(bytes(2**25), timeout=0)
+        ws.abort()
+        with pytest.raises(AssertionError, match="the stream is over"):
+            peer.expect()
+
+    def test_of_a_closed_connection(self, ws: ClientConnection) -> None:
+        ws.close()
+        ws.abort()
+        ws.abort()
+        assert ended(ws).cause is CloseCause.LOCAL
 
 
 class TestContext:
@@ -417,10 +546,10 @@ class TestFork:
 
     def test_dropping_it_in_the_child_does_not_touch_the_parents(self, ws: ClientConnection) -> None:
         def child() -> str:
-            ws.abandon()
-            return "abandoned"
+            ws.abort()
+            return "aborted"
 
-        assert self.in_child(child) == "abandoned"
+        assert self.in_child(child) == "aborted"
         assert not ws.wait_closed(0.05)
         ws.send("x")
         assert ws.recv() == "x"

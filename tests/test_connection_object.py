@@ -44,8 +44,8 @@ class StandIn:
         if self.error is not None:
             raise self.error
 
-    def abandon(self) -> None:
-        self.calls.append("abandon")
+    def abort(self) -> None:
+        self.calls.append("abort")
 
 
 def test_id_is_made_once() -> None:
@@ -131,27 +131,27 @@ class TestContext:
 
 
 class TestForgotten:
-    def test_warns_and_abandons(self) -> None:
+    def test_warns_and_aborts(self) -> None:
         connection = StandIn()
         with pytest.warns(ResourceWarning, match="unclosed connection <StandIn OPEN to .*>") as warned:
             ClientConnection.__del__(connection)  # type: ignore[arg-type]
-        assert connection.calls == ["abandon"]
+        assert connection.calls == ["abort"]
         assert warned[0].source is connection
 
-    def test_abandons_even_when_the_warning_is_an_error(self, recwarn: pytest.WarningsRecorder) -> None:
+    def test_aborts_even_when_the_warning_is_an_error(self, recwarn: pytest.WarningsRecorder) -> None:
         import warnings
 
         connection = StandIn()
         warnings.simplefilter("error")
         with pytest.raises(ResourceWarning):
             ClientConnection.__del__(connection)  # type: ignore[arg-type]
-        assert connection.calls == ["abandon"]
+        assert connection.calls == ["abort"]
 
     def test_closed_is_quiet(self, recwarn: pytest.WarningsRecorder) -> None:
         connection = StandIn()
         connection.state_number = State.CLOSED
         ClientConnection.__del__(connection)  # type: ignore[arg-type]
-        assert connection.calls == ["abandon"]
+        assert connection.calls == ["abort"]
         assert len(recwarn) == 0
 
 

@@ -264,7 +264,7 @@ def test_frames_are_shown_as_websockets_shows_them(logger: logging.Logger, keepe
                 for opcode, fin in [(0x2, False), (CONT, False), (CONT, True)]
             ]
             assert keeper.take() == [f"< {text}" for text in theirs]
-        ws.abandon()
+        ws.abort()
 
 
 def test_keepalive_is_logged(logger: logging.Logger, keeper: Keeper) -> None:
@@ -334,7 +334,7 @@ def test_records_have_the_connection_and_the_parts_of_their_text(
             assert record.filename == "_opener.py" or record.funcName
         secret = [record for record in keeper.records if record.args and "Authorization" in record.args]
         assert [record.getMessage() for record in secret] == ["> Authorization: Bearer secret"]
-        ws.abandon()
+        ws.abort()
 
 
 def test_the_default_logger_and_the_adapter_of_the_connection(
@@ -422,7 +422,7 @@ def test_extensions_are_logged_in_plain(logger: logging.Logger, keeper: Keeper) 
         assert peer.expect() == (0x81, b"cba")
         peer.send(text("fed"), frame(PING, b"p"), frame(TEXT, b"ih", fin=False), frame(CONT, b"gj"))
         assert [ws.recv(), ws.recv()] == ["def", "hijg"]
-        ws.abandon()
+        ws.abort()
         assert keeper.take()[:6] == [
             "> TEXT 'abc' [3 bytes]",
             "< TEXT 'def' [3 bytes]",
@@ -460,7 +460,7 @@ def test_what_happens_while_nobody_calls_comes_with_the_next_call(
             "> PONG 'b' [text, 1 byte]",
             "> TEXT 'x' [1 byte]",
         ]
-        ws.abandon()
+        ws.abort()
 
 
 def test_every_call_logs_before_it_returns_or_raises(logger: logging.Logger, keeper: Keeper) -> None:
@@ -504,7 +504,7 @@ def test_every_call_logs_before_it_returns_or_raises(logger: logging.Logger, kee
         peer.send(binary(b"into"))
         assert ws.recv_into(bytearray(4)) == 4
         assert keeper.take() == ["< BINARY 'into' [text, 4 bytes]"]
-        ws.abandon()
+        ws.abort()
         assert keeper.take()[0] == "> CLOSE 1001 (going away) [2 bytes]"
 
 
@@ -520,7 +520,7 @@ def test_a_full_journal_drops_the_oldest_and_says_how_many(logger: logging.Logge
         assert messages[0] == "- 977 earlier records were dropped"
         assert messages[-1] == "< TEXT 'end' [3 bytes]"
         assert len(messages) == 1025
-        ws.abandon()
+        ws.abort()
 
 
 def test_threads_log_every_record_once(server: EchoServer, logger: logging.Logger, keeper: Keeper) -> None:
@@ -564,7 +564,7 @@ def test_a_handler_may_use_the_connection(logger: logging.Logger, keeper: Keeper
         assert ws.recv() == "hello"
         assert peer.expect() == (0x81, b"seen")
         assert keeper.take() == ["< TEXT 'hello' [5 bytes]", "> TEXT 'seen' [4 bytes]"]
-        ws.abandon()
+        ws.abort()
 
 
 def test_a_logger_that_holds_the_connection_is_collected_with_it(
@@ -638,7 +638,7 @@ def test_an_exception_out_of_a_filter_loses_nothing(logger: logging.Logger, keep
             next(fragments)
         assert list(fragments) == [b"s"]
         logger.removeFilter(refuse)
-        ws.abandon()
+        ws.abort()
 
 
 def test_a_filter_does_not_hide_the_exception_of_the_call(

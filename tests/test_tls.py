@@ -9,12 +9,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import trustme
 
-from openline import ConnectionClosedError, ConnectionClosedOK
+from openline import CloseCause, ConnectionClosedError, ConnectionClosedOK
 from openline.sync.client import ClientConnection, connect
 
 from peer import GUID, close, text
@@ -150,6 +151,31 @@ def test_the_end_of_tcp_without_close_notify(peer: TlsPeer) -> None:
     with pytest.raises(ConnectionClosedError, match="no close frame received or sent") as caught:
         ws.recv(10)
     assert isinstance(caught.value.__cause__, EOFError)
+
+
+@pytest.mark.parametrize("by", ["rustls", "ssl"])
+def test_causes(peer: TlsPeer, by: str, authority_file: pathlib.Path) -> None:
+    context = ssl.create_default_context(cafile=str(authority_file)) if by == "ssl" else None
+    ws = peer.connect(ssl=context)
+    peer.shutdown()
+    with pytest.raises(ConnectionClosedError) as caught:
+        ws.recv(10)
+    assert caught.value.cause is CloseCause.TLS_EOF
+
+
+@pytest.mark.parametrize("by", ["rustls", "ssl"])
+@pytest.mark.parametrize("name", ["recv", "send", "ping"])
+def test_abort(peer: TlsPeer, by: str, name: str, authority_file: pathlib.Path) -> None:
+    context = ssl.create_default_context(cafile=str(authority_file)) if by == "ssl" else None
+    ws = peer.connect(ssl=context)
+    with ThreadPoolExecutor(1) as pool:
+        arguments = [bytes(2**25)] if name == "send" else []
+        waiting = pool.submit(getattr(ws, name), *arguments)
+        assert not ws.wait_closed(0.05)
+        ws.abort()
+        error = waiting.exception(10)
+    assert isinstance(error, ConnectionClosedError)
+    assert error.cause is CloseCause.ABORTED
 
 
 def test_many_messages_in_one_record_and_one_in_many(peer: TlsPeer) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ._openline import __version__
 from .datastructures import Headers
 from .exceptions import (
+    CloseCause,
     ConcurrencyError,
     ConnectError,
     ConnectionClosed,
@@ -74,6 +75,7 @@ __all__ = [
     "Opcode",
     "State",
     # exceptions
+    "CloseCause",
     "ConcurrencyError",
     "ConnectError",
     "ConnectionClosed",

@@ -86,7 +86,7 @@ class Client:
 
 @final
 class Handle:
-    def abandon(self) -> None: ...
+    def abort(self) -> None: ...
     def fileno(self) -> int: ...
     def dup(self) -> int: ...
     def shutdown(self, how: int) -> None: ...
@@ -382,12 +382,21 @@ class Connection:
         Returns:
             Whether it is closed.
         """
-    def abandon(self) -> None:
-        """End the connection at once, with code 1001 and without waiting for the peer.
+    def abort(self) -> None:
+        """End the connection at once, from any thread, without waiting for anything.
+
+        Neither the peer is waited for nor threads that send or receive: their calls end with
+        `ConnectionClosed`, whose `cause` is `CloseCause.ABORTED`. Messages that came before can still be
+        received. If there is room for it, and no part of another frame waits before it, the peer gets a
+        Close frame with code 1001. In a forked child, which has a copy of its parent's connection, nothing
+        is done.
 
         Example:
-            websocket.abandon()
-            assert websocket.closed
+            websocket.abort()
+            try:
+                websocket.recv()
+            except ConnectionClosed as error:
+                print(error.cause)  # CloseCause.ABORTED
         """
     def fileno(self) -> int:
         """Return the socket's descriptor, to look at and not to read from or write to.

@@ -29,6 +29,7 @@ be pickled.
 from __future__ import annotations
 
 import copyreg
+import enum
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "WebSocketException",
     "ConnectionClosed",
+    "CloseCause",
     "ConnectionClosedOK",
     "ConnectionClosedError",
     "ConnectError",
@@ -95,6 +97,7 @@ class ConnectionClosed(WebSocketException):
         rcvd: the close frame the peer sent, as a `Close` with `code` and `reason`; None if it sent none.
         sent: the close frame we sent; None if we sent none.
         rcvd_then_sent: when both are there, whether the peer's came first; else None. Default: None.
+        cause: what ended the connection, a `CloseCause`; None if this exception was not raised by one.
 
     Raises:
         ValueError: `rcvd_then_sent` is missing with both frames, or given without both.
@@ -107,6 +110,8 @@ class ConnectionClosed(WebSocketException):
     >>> print(ConnectionClosed(None, None))
     no close frame received or sent
     """
+
+    cause: CloseCause | None = None
 
     def __init__(self, rcvd: Close | None, sent: Close | None, rcvd_then_sent: bool | None = None) -> None:
         if (rcvd_then_sent is None) is not (rcvd is None or sent is None):
@@ -144,6 +149,31 @@ class ConnectionClosed(WebSocketException):
         'token expired'
         """
         return "" if self.rcvd is None else self.rcvd.reason
+
+
+class CloseCause(enum.Enum):
+    """What ended a connection: the first thing that made its end certain.
+
+    docs/closing.md tells what to do about each.
+
+    >>> CloseCause.PING_TIMEOUT.value
+    'nothing came from the peer for ping_timeout'
+    """
+
+    PEER = "the peer closed"
+    LOCAL = "this side closed"
+    ABORTED = "abort() was called, or the connection was dropped"
+    BROKEN_OFF = "a message in fragments was broken off by this side"
+    CLOSE_TIMEOUT = "the peer did not answer the close within close_timeout"
+    EOF = "the stream ended without a close frame"
+    TLS_EOF = "the stream ended without the goodbye of TLS"
+    RESET = "the connection was reset"
+    IO_ERROR = "reading or writing failed"
+    PING_TIMEOUT = "nothing came from the peer for ping_timeout"
+    IDLE_TIMEOUT = "no message came or went for idle_timeout"
+    USER_TIMEOUT = "what was sent was not acknowledged"
+    PROTOCOL_ERROR = "the peer broke the protocol"
+    TOO_BIG = "a message of the peer is over a limit of this side"
 
 
 class ConnectionClosedOK(ConnectionClosed):

@@ -877,12 +877,12 @@ ROWS: list[Row] = [
     Row(
         what="`websockets.exceptions`",
         theirs="the names that it has",
-        ours="also `ConnectError`",
-        why="It is raised by openline outside of the drop-in mode.",
+        ours="also `CloseCause` and `ConnectError`",
+        why="They are openline's own.",
         shown={
             "exceptions/all_names": ["result"],
             "exceptions/at_the_top_level": ["*"],
-            "exceptions/all_are_raisable_as_their_bases": ["result.ConnectError"],
+            "exceptions/all_are_raisable_as_their_bases": ["result.CloseCause", "result.ConnectError"],
         },
         example=(
             "exceptions/all_are_raisable_as_their_bases",

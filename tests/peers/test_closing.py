@@ -139,7 +139,7 @@ def test_the_end_without_a_close_frame(target: Target) -> None:
 def test_we_leave_without_waiting(target: Target) -> None:
     key = target.new_key()
     ws = target.connect("/watch", {"id": key})
-    ws.abandon()
+    ws.abort()
     assert ws.wait_closed(20)
     assert target.noted(key)[0] == 1001
 

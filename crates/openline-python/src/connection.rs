@@ -508,18 +508,27 @@ impl Connection {
         resume(py, line, || line.wait_closed(deadline))
     }
 
-    /// End the connection at once, with code 1001 and without waiting for the peer.
+    /// End the connection at once, from any thread, without waiting for anything.
+    ///
+    /// Neither the peer is waited for nor threads that send or receive: their calls end with
+    /// `ConnectionClosed`, whose `cause` is `CloseCause.ABORTED`. Messages that came before can still be
+    /// received. If there is room for it, and no part of another frame waits before it, the peer gets a
+    /// Close frame with code 1001. In a forked child, which has a copy of its parent's connection, nothing
+    /// is done.
     ///
     /// Example:
-    ///     websocket.abandon()
-    ///     assert websocket.closed
-    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+    ///     websocket.abort()
+    ///     try:
+    ///         websocket.recv()
+    ///     except ConnectionClosed as error:
+    ///         print(error.cause)  # CloseCause.ABORTED
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
         if self.is_given_up() {
             return Ok(());
         }
         let Adopted { line, sock, .. } = self.adopted(py)?;
         // Detached, since TLS in Python may be in use by another thread that needs the interpreter.
-        py.detach(|| line.abandon());
+        py.detach(|| line.abort());
         close_sock(py, line, sock.as_ref())?;
         line.give_out(py)
     }

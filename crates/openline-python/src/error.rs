@@ -10,6 +10,7 @@ use openline::{Cause, CloseFrame, Closed, ConnectError, Error, ProtocolError, ru
 use pyo3::exceptions::{
     PyEOFError, PyInterruptedError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
 };
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
@@ -171,10 +172,31 @@ pub(crate) fn connection_closed(py: Python<'_>, closed: &Closed) -> PyResult<PyE
     let received = close_frame(py, closed.received())?;
     let sent = close_frame(py, closed.sent())?;
     let error = make(py, name, (received, sent, closed.received_first()))?;
-    if let Some(cause) = closed.cause() {
-        error.set_cause(py, Some(cause_of(py, cause)?));
-    }
+    let cause = closed.cause();
+    let member = exceptions(py)?.getattr(intern!(py, "CloseCause"))?.getattr(cause_name(cause))?;
+    error.value(py).setattr(intern!(py, "cause"), member)?;
+    error.set_cause(py, fault_of(py, cause)?);
     Ok(error)
+}
+
+/// The member of `CloseCause`.
+fn cause_name(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Aborted => "ABORTED",
+        Cause::BrokenOff => "BROKEN_OFF",
+        Cause::CloseTimeout => "CLOSE_TIMEOUT",
+        Cause::Eof => "EOF",
+        Cause::IdleTimeout => "IDLE_TIMEOUT",
+        Cause::Local => "LOCAL",
+        Cause::Peer => "PEER",
+        Cause::PingTimeout => "PING_TIMEOUT",
+        Cause::Protocol(_) => "PROTOCOL_ERROR",
+        Cause::Reset(_) => "RESET",
+        Cause::TlsEof(_) => "TLS_EOF",
+        Cause::TooBig(_) => "TOO_BIG",
+        Cause::UserTimeout(_) => "USER_TIMEOUT",
+        _ => "IO_ERROR",
+    }
 }
 
 fn close_frame<'py>(
@@ -186,16 +208,22 @@ fn close_frame<'py>(
     class.call1((u16::from(close.code()), close.reason())).map(Some)
 }
 
-fn cause_of(py: Python<'_>, cause: &Cause) -> PyResult<PyErr> {
+/// The exception behind the end: the `__cause__` of a `ConnectionClosed`.
+fn fault_of(py: Python<'_>, cause: &Cause) -> PyResult<Option<PyErr>> {
     let text = cause.to_string();
-    Ok(match cause {
-        Cause::BrokenOff => PyRuntimeError::new_err(text),
-        Cause::CloseTimeout | Cause::PingTimeout => PyTimeoutError::new_err(text),
+    Ok(Some(match cause {
+        Cause::Aborted | Cause::Local | Cause::Peer => return Ok(None),
+        Cause::CloseTimeout | Cause::IdleTimeout | Cause::PingTimeout => {
+            PyTimeoutError::new_err(text)
+        }
         Cause::Eof => PyEOFError::new_err(text),
-        Cause::Io(error) => os_error(py, error, None),
-        Cause::Protocol(error) => protocol_cause(py, error)?,
+        Cause::Io(error)
+        | Cause::Reset(error)
+        | Cause::TlsEof(error)
+        | Cause::UserTimeout(error) => os_error(py, error, None),
+        Cause::Protocol(error) | Cause::TooBig(error) => protocol_cause(py, error)?,
         _ => PyRuntimeError::new_err(text),
-    })
+    }))
 }
 
 /// What of the peer broke the protocol or a limit.

@@ -52,8 +52,8 @@ impl Handle {
 #[pymethods]
 impl Handle {
     /// End the connection at once, whoever has it, without waiting for the peer.
-    fn abandon(&self, py: Python<'_>) {
-        py.detach(|| self.opened.connection.abandon());
+    fn abort(&self, py: Python<'_>) {
+        py.detach(|| self.opened.connection.abort());
     }
 
     /// The socket's descriptor; -1 once the connection is closed.

@@ -50,11 +50,11 @@ pub(crate) fn once<T: Send>(
         return Err(error::concurrency_error(py, IN_SIGNAL_HANDLER));
     }
     py.detach(|| catch_unwind(AssertUnwindSafe(call))).map_err(|panic| {
-        line.abandon();
+        line.abort();
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or(panic.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("no message");
-        PyRuntimeError::new_err(format!("bug in openline, the connection is abandoned: {text}"))
+        PyRuntimeError::new_err(format!("bug in openline, the connection is aborted: {text}"))
     })
 }
 

@@ -9,9 +9,10 @@ use openline_proto::http::{Request, Response};
 use openline_proto::{CloseFrame, Kind, Message, Part, Role, State};
 
 use crate::address::Address;
+use crate::closed::Closed;
 use crate::deadline::Deadline;
 use crate::driver::Driver;
-use crate::error::{Closed, Error, Result};
+use crate::error::{Error, Result};
 use crate::fragments::{FragmentReceiver, FragmentSender};
 use crate::line::{Line, Settings};
 use crate::messages::Messages;
@@ -629,21 +630,25 @@ impl Connection {
         self.line.report(self.line.await_closed(timeout.into()))
     }
 
-    /// Ends the connection at once, without waiting for the peer. Dropping the last handle does the
-    /// same.
+    /// Ends the connection at once, from any thread, and waits for nothing: neither for the peer nor
+    /// for threads that send or receive, whose calls end with [`Error::Closed`]. Messages that came
+    /// before can still be received. If there is room for it, and nothing of another frame waits
+    /// before it, the peer gets a Close frame with code 1001. Dropping the last handle does the same.
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use openline::{Cause, Error};
     /// # fn main() -> openline::Result<()> {
     /// # let server = openline::testing::EchoServer::start()?;
     /// # let line = openline::connect(server.uri())?;
-    /// line.abandon();
-    /// assert!(line.wait_closed(Duration::from_secs(5))?);
-    /// assert!(line.send("late").is_err());
+    /// let receiver = line.clone();
+    /// let thread = std::thread::spawn(move || receiver.recv());
+    /// line.abort();
+    /// let Err(Error::Closed(closed)) = thread.join().expect("no panic") else { panic!("received") };
+    /// assert!(matches!(closed.cause(), Cause::Aborted));
     /// # Ok(()) }
     /// ```
-    pub fn abandon(&self) {
-        self.line.abandon();
+    pub fn abort(&self) {
+        self.line.abort();
         self.line.report(());
     }
 

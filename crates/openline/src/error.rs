@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
+use openline_proto::ProtocolError;
 use openline_proto::handshake::HandshakeError;
 use openline_proto::proxy::{InvalidProxy, ProxyError};
 use openline_proto::uri::InvalidUri;
-use openline_proto::{CloseFrame, ClosingHandshake, ProtocolError};
 use thiserror::Error;
+
+use crate::closed::Closed;
 
 /// What a call of this crate can fail with. Each variant says whose fault it is.
 ///
@@ -147,155 +148,6 @@ impl fmt::Display for Waiting {
             Waiting::Send => "waiting for room to send; the peer does not read",
         })
     }
-}
-
-/// How a connection ended: both Close frames, who was first, and the cause.
-///
-/// ```
-/// use openline::Error;
-/// # fn main() -> openline::Result<()> {
-/// # let server = openline::testing::EchoServer::start()?;
-/// # let line = openline::connect(server.uri())?;
-/// line.close(1000, "bye")?;
-/// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-/// assert_eq!(closed.to_string(), "sent 1000 (OK) bye; then received 1000 (OK) bye");
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Closed {
-    pub(crate) handshake: ClosingHandshake,
-    pub(crate) cause: Option<Cause>,
-}
-
-impl Closed {
-    /// The Close frame that came.
-    ///
-    /// ```
-    /// use openline::{CloseFrame, Error};
-    /// # fn main() -> openline::Result<()> {
-    /// # let options = openline::testing::EchoServer::options();
-    /// # let server = options.close_after(0, 4401, "who are you").start()?;
-    /// # let line = openline::connect(server.uri())?;
-    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-    /// assert_eq!(closed.received(), Some(&CloseFrame::new(4401, "who are you")?));
-    /// # Ok(()) }
-    /// ```
-    pub fn received(&self) -> Option<&CloseFrame> {
-        self.handshake.received()
-    }
-
-    /// The Close frame that went out.
-    ///
-    /// ```
-    /// use openline::{CloseFrame, Error};
-    /// # fn main() -> openline::Result<()> {
-    /// # let server = openline::testing::EchoServer::start()?;
-    /// # let line = openline::connect(server.uri())?;
-    /// line.close(1001, "bye")?;
-    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-    /// assert_eq!(closed.sent(), Some(&CloseFrame::new(1001, "bye")?));
-    /// # Ok(()) }
-    /// ```
-    pub fn sent(&self) -> Option<&CloseFrame> {
-        self.handshake.sent()
-    }
-
-    /// Whether the peer was first; `None` unless both frames were seen.
-    ///
-    /// ```
-    /// use openline::Error;
-    /// # fn main() -> openline::Result<()> {
-    /// # let server = openline::testing::EchoServer::start()?;
-    /// # let line = openline::connect(server.uri())?;
-    /// line.close(1000, "")?;
-    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-    /// assert_eq!(closed.received_first(), Some(false)); // we closed
-    /// # Ok(()) }
-    /// ```
-    pub fn received_first(&self) -> Option<bool> {
-        self.handshake.received_first()
-    }
-
-    /// Whether it ended as it should: both sides closed with 1000, 1001 or no code.
-    ///
-    /// ```
-    /// use openline::Error;
-    /// # fn main() -> openline::Result<()> {
-    /// # let options = openline::testing::EchoServer::options();
-    /// # let server = options.close_after(0, 1011, "").start()?;
-    /// # let line = openline::connect(server.uri())?;
-    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-    /// assert!(!closed.is_ok()); // the server closed with 1011
-    /// # Ok(()) }
-    /// ```
-    pub fn is_ok(&self) -> bool {
-        self.handshake.is_ok()
-    }
-
-    /// What ended it, if it was not a closing handshake.
-    ///
-    /// ```
-    /// use openline::{Cause, Client, Error};
-    /// # fn main() -> openline::Result<()> {
-    /// # let server = openline::testing::EchoServer::start()?;
-    /// let line = Client::new().max_size(4).connect(server.uri())?;
-    /// line.send("12345")?; // comes back
-    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-    /// assert!(matches!(closed.cause(), Some(Cause::Protocol(_))));
-    /// # Ok(()) }
-    /// ```
-    pub fn cause(&self) -> Option<&Cause> {
-        self.cause.as_ref()
-    }
-}
-
-impl std::error::Error for Closed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_ref().map(|cause| cause as _)
-    }
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.handshake.fmt(f)
-    }
-}
-
-/// What ended a connection other than a closing handshake.
-///
-/// ```
-/// use openline::{Cause, Deadline, Error, Kind};
-/// # fn main() -> openline::Result<()> {
-/// # let server = openline::testing::EchoServer::start()?;
-/// # let line = openline::connect(server.uri())?;
-/// let mut message = line.send_fragments(Kind::Text);
-/// message.send(b"half a mess", Deadline::NEVER)?;
-/// drop(message);
-/// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
-/// assert!(matches!(closed.cause(), Some(Cause::BrokenOff)));
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, Error)]
-#[non_exhaustive]
-pub enum Cause {
-    /// Our message in fragments was broken off.
-    #[error("message broken off between its fragments")]
-    BrokenOff,
-    /// The peer did not complete the closing handshake within `close_timeout`.
-    #[error("timed out while closing connection")]
-    CloseTimeout,
-    /// The peer ended the stream without a Close frame.
-    #[error("stream ends after the last frame, without a close frame")]
-    Eof,
-    /// Reading or writing failed.
-    #[error("{0}")]
-    Io(Arc<io::Error>),
-    /// Nothing came from the peer for `ping_timeout` after a ping.
-    #[error("keepalive ping timeout")]
-    PingTimeout,
-    /// A frame of the peer broke the protocol or a limit.
-    #[error("{0}")]
-    Protocol(ProtocolError),
 }
 
 /// Why no connection could be made: every address that was tried, with its reason.

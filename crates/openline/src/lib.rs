@@ -30,6 +30,7 @@
 
 mod address;
 mod client;
+mod closed;
 mod connection;
 mod deadline;
 mod dial;
@@ -60,9 +61,10 @@ mod write;
 
 pub use address::Address;
 pub use client::{Client, connect};
+pub use closed::{Cause, Closed};
 pub use connection::Connection;
 pub use deadline::Deadline;
-pub use error::{Cause, Closed, ConnectError, Error, Result, TlsError, Waiting};
+pub use error::{ConnectError, Error, Result, TlsError, Waiting};
 pub use fork::{fork_is_near, forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
 pub use journal::{Journal, Record};

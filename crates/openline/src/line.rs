@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 use openline_proto::extension::Agreed;
 use openline_proto::{CloseCode, CloseFrame, Due, Keepalive, Limits, Opcode, Role, State};
 
+use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
 use crate::driver::{Driver, Registration};
-use crate::error::{Cause, Closed, Error, Result, Waiting};
+use crate::error::{Error, Result, Waiting};
 use crate::fork::Process;
 use crate::journal::{Journal, KeepaliveEvent, Way};
 use crate::keys;
@@ -227,6 +228,10 @@ impl Line {
         let answer = {
             let mut status = self.bell.status();
             let answer = status.closing.receive(close);
+            if answer.is_some() {
+                // The peer had closed when writing failed, which is then no more than a consequence.
+                status.cause.take_if(|cause| cause.is_io());
+            }
             self.enter_closing(&mut status);
             answer
         };
@@ -245,9 +250,7 @@ impl Line {
         let close = {
             let mut status = self.bell.status();
             let close = status.closing.send(close);
-            if close.is_some() {
-                status.cause.get_or_insert(cause);
-            }
+            status.ended_by(cause);
             self.enter_closing(&mut status);
             close
         };
@@ -272,9 +275,7 @@ impl Line {
         }
         {
             let mut status = self.bell.status();
-            if !status.closing.is_complete() {
-                status.cause.get_or_insert(Cause::Io(error));
-            }
+            status.ended_by(error.into());
             self.enter_closing(&mut status);
         }
         self.cut();
@@ -289,12 +290,7 @@ impl Line {
             if let Some(journal) = self.journal() {
                 self.note_end(journal, &status, error.clone());
             }
-            if !status.closing.is_complete() {
-                status.cause.get_or_insert(match error {
-                    Some(error) => Cause::Io(error),
-                    None => Cause::Eof,
-                });
-            }
+            status.ended_by(error.map_or(Cause::Eof, Cause::from));
             status.closing.end();
             self.state.store(State::Closed as u8, Ordering::Release);
         }
@@ -321,10 +317,7 @@ impl Line {
         }
         // After the peer's Close, or an end of ours, the end of the stream is what has to come.
         let is_awaited = status.closing.received().is_some()
-            || matches!(
-                status.cause,
-                Some(Cause::BrokenOff | Cause::PingTimeout | Cause::Protocol(_))
-            );
+            || status.cause.as_ref().is_some_and(Cause::is_fault);
         if !is_awaited {
             journal.end_of_stream(Way::Received);
         }
@@ -410,12 +403,7 @@ impl Line {
 
     /// Cuts a line whose closing handshake takes too long.
     fn give_up_closing(&self) {
-        {
-            let mut status = self.bell.status();
-            if !status.closing.is_complete() {
-                status.cause.get_or_insert(Cause::CloseTimeout);
-            }
-        }
+        self.bell.status().ended_by(Cause::CloseTimeout);
         self.cut();
     }
 
@@ -688,9 +676,10 @@ impl Line {
         self.flush_control();
     }
 
-    /// Lets the connection go without a wait: a Close frame if there is room for one, then the end.
-    pub(crate) fn abandon(&self) {
+    /// Ends the connection without a wait: a Close frame if there is room for one, then the end.
+    pub(crate) fn abort(&self) {
         if self.process.is_current() && self.state() != State::Closed {
+            self.bell.status().ended_by(Cause::Aborted);
             let close = CloseFrame::for_fault(CloseCode::GOING_AWAY, "");
             // The process is the right one, and the wait is skipped.
             let _ = self.start_close(close);
@@ -721,7 +710,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         // In a forked child only the descriptors are closed: the stream is the parent's.
         if self.process.is_current() {
-            self.abandon();
+            self.abort();
             self.registration.remove(&self.driver);
         }
     }

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use openline_proto::{ClosingHandshake, Keepalive, Pings, State};
 
+use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
-use crate::error::{Cause, Closed};
 use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
 
 /// The state that all threads of a connection see.
 #[derive(Debug)]
 pub(crate) struct Status {
     pub(crate) closing: ClosingHandshake,
+    /// The first thing, beside a closing handshake, that made the end certain.
     pub(crate) cause: Option<Cause>,
     /// When the socket is cut if the closing handshake is not over.
     pub(crate) close_deadline: Deadline,
@@ -43,8 +44,24 @@ impl Status {
         }
     }
 
+    /// Notes what ends the connection, unless something did before, such as a closing handshake.
+    pub(crate) fn ended_by(&mut self, cause: Cause) {
+        if !self.closing.is_complete() {
+            self.cause.get_or_insert(cause);
+        }
+    }
+
     pub(crate) fn closed(&self) -> Closed {
-        Closed { handshake: self.closing.clone(), cause: self.cause.clone() }
+        Closed::new(self.closing.clone(), self.cause())
+    }
+
+    /// What has ended the connection, or will: unless something else is known, who closed.
+    fn cause(&self) -> Cause {
+        match (&self.cause, self.closing.sent(), self.closing.received_first()) {
+            (Some(cause), ..) => cause.clone(),
+            (None, Some(_), None | Some(false)) => Cause::Local,
+            (None, ..) => Cause::Peer,
+        }
     }
 
     /// The next moment at which the driver has something to do.

@@ -187,7 +187,7 @@ class Opener:
             return self._create_connection(protocol, handle)
         except BaseException:
             if handle is not None:
-                handle.abandon()
+                handle.abort()
             if hasattr(self.sock, "close"):
                 self.sock.close()
             raise

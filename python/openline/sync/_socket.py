@@ -146,7 +146,7 @@ class SocketView:
 
     def close(self) -> None:
         """End the connection at once, without waiting for the peer."""
-        self._handle.abandon()
+        self._handle.abort()
         if self._given is not None:
             self._given.close()
 

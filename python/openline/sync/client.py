@@ -453,7 +453,7 @@ class ClientConnection(Connection):
                 protocol.handshake_exc = error
             self.close_socket()
             if protocol._handle is not None:
-                protocol._handle.abandon()  # also if another thread closed this object meanwhile
+                protocol._handle.abort()  # also if another thread closed this object meanwhile
             raise
         del self.request, self.response  # they are there from now on
 

@@ -203,7 +203,7 @@ class Connection(_openline.Connection):
                 pass  # it is not connected any more, or cannot be shut down
             self.socket.close()
         else:
-            self.abandon()
+            self.abort()
 
     def __enter__(self) -> Self:
         return self
@@ -246,4 +246,4 @@ class Connection(_openline.Connection):
                 # As for files and sockets: whoever forgets to close can find out where, with -X tracemalloc.
                 warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
         finally:
-            self.abandon()  # it closes the socket that was given, too
+            self.abort()  # it closes the socket that was given, too

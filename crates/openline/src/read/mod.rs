@@ -9,7 +9,7 @@ mod payload;
 use std::io;
 
 use crate::deadline::Deadline;
-use crate::error::{Cause, Error, Result, Waiting};
+use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
 use crate::sync::{MutexGuard, Ordering, lock, try_lock};
 use crate::transport::Interest;
@@ -441,7 +441,7 @@ impl Line {
             Parsed::Close(close) => self.on_close(close),
             Parsed::Refused(error) => {
                 let close = error.close_frame();
-                self.fail(Cause::Protocol(error), close);
+                self.fail(error.into(), close);
             }
         }
     }

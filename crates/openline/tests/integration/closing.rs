@@ -1,7 +1,9 @@
+use std::error::Error as _;
+use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use openline::{Cause, Client, Error, State};
+use openline::{Cause, Client, Connection, Error, ProtocolError, State};
 
 use crate::peer::{Frame, LONG, close, open, open_with};
 
@@ -18,7 +20,7 @@ fn we_close_and_the_peer_answers() {
     let closed = line.how_closed().unwrap();
     assert!(closed.is_ok());
     assert_eq!(closed.to_string(), "sent 1000 (OK) bye; then received 1000 (OK) bye");
-    assert!(closed.cause().is_none());
+    assert!(matches!(closed.cause(), Cause::Local));
     line.close(1000, "again").unwrap();
 }
 
@@ -59,7 +61,7 @@ fn a_peer_that_never_answers_is_cut_after_close_timeout() {
     assert!(start.elapsed() >= Duration::from_millis(100));
     assert!(start.elapsed() < Duration::from_secs(5));
     let Err(Error::Closed(closed)) = thread.join().unwrap() else { panic!("not closed") };
-    assert!(matches!(closed.cause(), Some(Cause::CloseTimeout)));
+    assert!(matches!(closed.cause(), Cause::CloseTimeout));
     assert_eq!(closed.to_string(), "sent 1000 (OK); no close frame received");
     drop(peer);
 }
@@ -149,6 +151,110 @@ fn dropping_the_last_handle_ends_the_connection() {
     drop(other);
     assert_eq!(peer.next(), Frame::Close(close(1001, "")));
     assert_eq!(peer.next(), Frame::End);
+}
+
+#[test]
+fn abort_ends_every_call_and_keeps_what_came() {
+    let (line, mut peer) = open_with(Client::new().max_queue(None).ping_interval(None));
+    let calls: [fn(Connection) -> Error; 4] = [
+        |line| line.recv().unwrap_err(),
+        |line| line.ping(None, LONG).unwrap_err(),
+        |line| loop {
+            if let Err(error) = line.send(&vec![0; 1 << 20]) {
+                return error; // it waits for room: the peer does not read
+            }
+        },
+        |line| {
+            assert!(line.wait_closed(LONG).unwrap());
+            line.send("late").unwrap_err()
+        },
+    ];
+    let threads = calls.map(|call| {
+        let line = line.clone();
+        thread::spawn(move || call(line))
+    });
+    // The head of a frame of 1 MiB: all of the calls have begun, or will fail at once.
+    peer.stream.read_exact(&mut [0; 1 << 10]).unwrap();
+    line.abort();
+    for thread in threads {
+        let Error::Closed(closed) = thread.join().unwrap() else { panic!("not closed") };
+        assert!(matches!(closed.cause(), Cause::Aborted), "{closed:?}");
+    }
+    line.abort();
+    line.close(1000, "").unwrap();
+}
+
+#[test]
+fn messages_that_came_before_an_abort_are_received() {
+    let (line, mut peer) = open();
+    for n in 0..100 {
+        peer.send_text(&n.to_string());
+    }
+    assert_eq!(line.recv().unwrap(), "0".into());
+    line.abort();
+    assert!(line.is_closed());
+    for n in 1..100 {
+        assert_eq!(line.recv().unwrap(), n.to_string().into());
+    }
+    let Err(Error::Closed(closed)) = line.recv() else { panic!("not closed") };
+    assert!(matches!(closed.cause(), Cause::Aborted));
+    assert_eq!(peer.next(), Frame::Close(close(1001, "")));
+}
+
+#[test]
+fn abort_ends_a_close_that_waits_for_the_peer() {
+    let (line, mut peer) = open();
+    let closer = line.clone();
+    let thread = thread::spawn(move || closer.close(1000, "bye"));
+    assert_eq!(peer.next(), Frame::Close(close(1000, "bye")));
+    line.abort();
+    thread.join().unwrap().unwrap();
+    let closed = line.how_closed().unwrap();
+    assert!(matches!(closed.cause(), Cause::Aborted));
+    assert_eq!(closed.to_string(), "sent 1000 (OK) bye; no close frame received");
+}
+
+#[test]
+fn the_cause_is_the_first_thing_that_made_the_end_certain() {
+    let (line, mut peer) = open();
+    peer.send_close(&close(1000, ""));
+    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let Err(Error::Closed(closed)) = line.recv() else { panic!("not closed") };
+    assert!(matches!(closed.cause(), Cause::Peer));
+
+    // The peer closes and goes away: that we cannot write any more is a consequence.
+    let (line, mut peer) = open();
+    peer.send_text("unread");
+    peer.send_close(&close(4000, "done"));
+    drop(peer);
+    let error = loop {
+        if let Err(error) = line.send("anybody there?") {
+            break error;
+        }
+    };
+    let Error::Closed(closed) = error else { panic!("not closed") };
+    assert!(matches!(closed.cause(), Cause::Peer), "{closed:?}");
+    assert!(closed.source().is_none());
+
+    // We close, and what still comes is against the protocol.
+    let (line, mut peer) = open();
+    let thread = thread::spawn(move || {
+        assert_eq!(peer.next(), Frame::Close(close(1000, "")));
+        peer.send(b"\x83\x00");
+    });
+    line.close(1000, "").unwrap();
+    thread.join().unwrap();
+    let closed = line.how_closed().unwrap();
+    assert!(matches!(closed.cause(), Cause::Protocol(_)), "{closed:?}");
+    assert!(closed.source().unwrap().is::<ProtocolError>());
+
+    let (line, peer) = open();
+    socket2::SockRef::from(&peer.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+    let Err(Error::Closed(closed)) = line.recv() else { panic!("not closed") };
+    assert!(matches!(closed.cause(), Cause::Reset(_)));
+    let source = closed.source().unwrap().downcast_ref::<io::Error>().unwrap();
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_silent_peer_is_given_up_with_1011() {
         }
         assert!(start.elapsed() >= Duration::from_millis(100));
         let closed = line.how_closed().unwrap();
-        assert!(matches!(closed.cause(), Some(Cause::PingTimeout)));
+        assert!(matches!(closed.cause(), Cause::PingTimeout));
         assert_eq!(
             closed.to_string(),
             "sent 1011 (internal error) keepalive ping timeout; no close frame received"

@@ -49,19 +49,7 @@ impl Peer {
         // A test that waits in vain fails instead of hanging.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_nodelay(true).unwrap();
-        let request = read_head(&mut stream);
-        let key = request
-            .lines()
-            .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
-            .expect("a key in the request");
-        let mut response = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n\r\n",
-            accept_key(key)
-        )
-        .into_bytes();
-        response.extend_from_slice(glued);
-        stream.write_all(&response).unwrap();
+        accept(&mut stream, glued);
         let inbound = Inbound::new(Role::Server, Limits { max_message: None, ..Limits::default() });
         Peer { stream, inbound, buffer: Vec::new(), message: Vec::new() }
     }
@@ -129,7 +117,24 @@ impl Peer {
     }
 }
 
-pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+/// Answers the handshake; `glued` follows the response in the same write.
+pub(crate) fn accept(stream: &mut (impl Read + Write), glued: &[u8]) {
+    let request = read_head(stream);
+    let key = request
+        .lines()
+        .find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))
+        .expect("a key in the request");
+    let mut response = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        accept_key(key)
+    )
+    .into_bytes();
+    response.extend_from_slice(glued);
+    stream.write_all(&response).unwrap();
+}
+
+pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

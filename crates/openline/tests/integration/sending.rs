@@ -226,7 +226,7 @@ fn a_blocked_send_ends_with_the_ping_timeout() {
     let (line, _peer) = open_with(client);
     let outcome = line.send(&vec![0; 64 << 20]);
     let Err(Error::Closed(closed)) = outcome else { panic!("{outcome:?}") };
-    assert!(matches!(closed.cause(), Some(openline::Cause::PingTimeout)));
+    assert!(matches!(closed.cause(), openline::Cause::PingTimeout));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use openline::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use openline::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
 use openline::testing::EchoServer;
-use openline::{Client, Error, Message};
+use openline::{Cause, Client, Error, Message};
 
-use crate::peer::LONG;
+use crate::peer::{LONG, accept};
 
 struct Pki {
     server: Arc<ServerConfig>,
@@ -149,4 +149,36 @@ fn truncation_is_an_error() {
     let line = Client::new().tls(pki.client).connect(&uri).unwrap();
     assert_eq!(line.recv().unwrap(), "cut".into());
     assert!(matches!(line.recv(), Err(Error::Closed(_))));
+}
+
+#[test]
+fn an_end_without_the_goodbye_of_tls_and_an_abort_have_their_causes() {
+    let pki = pki("localhost");
+    for aborts in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
+        let config = pki.server.clone();
+        let peer = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut session = openline::rustls::ServerConnection::new(config).unwrap();
+            let mut tls = openline::rustls::Stream::new(&mut session, &mut stream);
+            accept(&mut tls, b"");
+            stream // without a close_notify
+        });
+        let line = Client::new().tls(pki.client.clone()).connect(&uri).unwrap();
+        let stream = peer.join().unwrap();
+        let receiver = line.clone();
+        let thread = thread::spawn(move || receiver.recv());
+        if aborts {
+            line.abort();
+        } else {
+            stream.shutdown(std::net::Shutdown::Both).unwrap();
+        }
+        let Err(Error::Closed(closed)) = thread.join().unwrap() else { panic!("not closed") };
+        match closed.cause() {
+            Cause::Aborted => assert!(aborts),
+            Cause::TlsEof(_) => assert!(!aborts),
+            cause => panic!("{cause:?}"),
+        }
+    }
 }
