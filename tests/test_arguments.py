@@ -190,7 +190,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
     ("ssl_context", None, TypeError, "unexpected keyword argument 'ssl_context'"),
     ("unix", True, TypeError, "unexpected keyword argument 'unix'"),
 ]
-for _name in ("open_timeout", "ping_interval", "ping_timeout", "close_timeout"):
+for _name in ("open_timeout", "ping_interval", "ping_timeout", "idle_timeout", "close_timeout"):
     WRONG += [
         (_name, "10", TypeError, f"{_name} must be a number of seconds or None, not str"),
         (_name, True, TypeError, "not bool"),
@@ -204,7 +204,7 @@ for _name in ("open_timeout", "ping_interval", "ping_timeout", "close_timeout"):
         (_name, 10**400, ValueError, "must be a finite number"),
         (_name, decimal.Decimal("NaN"), ValueError, "must be a finite number"),
     ]
-for _name in ("ping_interval", "ping_timeout"):
+for _name in ("ping_interval", "ping_timeout", "idle_timeout"):
     WRONG += [(_name, 0, ValueError, f"{_name} must be positive, not 0; None means ")]
 
 
@@ -265,6 +265,7 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("ping_interval", None, {"ping_interval": None}),
     ("ping_interval", decimal.Decimal("0.25"), {"ping_interval": 0.25}),
     ("ping_timeout", 1e300, {"ping_timeout": 3e9}),
+    ("idle_timeout", 90, {"idle_timeout": 90.0}),
     ("close_timeout", 0, {"close_timeout": 0.0}),
     ("max_size", None, {"max_size": None, "max_fragment_size": None}),
     ("max_size", 1, {"max_size": 1, "max_fragment_size": None}),
@@ -309,6 +310,7 @@ DEFAULTS: dict[str, Any] = {
     "open_timeout": 10,
     "ping_interval": 20,
     "ping_timeout": 20,
+    "idle_timeout": None,
     "close_timeout": 10,
     "max_size": 2**20,
     "max_fragment_size": None,
@@ -367,6 +369,7 @@ def test_signature_of_connect() -> None:
         "open_timeout": 10,
         "ping_interval": 20,
         "ping_timeout": 20,
+        "idle_timeout": None,
         "close_timeout": 10,
         "max_size": 2**20,
         "max_queue": 16,

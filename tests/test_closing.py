@@ -136,6 +136,27 @@ class TestPing:
         assert type(caught.value.__cause__) is TimeoutError
         assert caught.value.sent == Close(1011, "keepalive ping timeout")
 
+    def test_idle_timeout(self, peer: Peer) -> None:
+        ws = peer.connect(idle_timeout=0.1)
+        assert peer.expect() == (0x88, b"\x03\xf3idle timeout")
+        peer.send(close(1011))
+        peer.socket.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionClosedError) as caught:
+            ws.recv(10)
+        assert type(caught.value.__cause__) is TimeoutError
+        assert str(caught.value.__cause__) == "idle timeout"
+        assert caught.value.rcvd_then_sent is False
+
+    def test_ping_behind_messages_that_nobody_receives(self, peer: Peer) -> None:
+        with peer.connect(ping_interval=None, ping_timeout=0.2, max_queue=1) as ws:
+            peer.send(text("one") + text("two"))
+            expected = "timed out while waiting for a pong; 1 message waits to be received first"
+            with pytest.raises(TimeoutError, match=expected):
+                ws.ping()
+            assert (ws.recv(), ws.recv()) == ("one", "two")
+            peer.send(close())
+            peer.socket.shutdown(socket.SHUT_WR)
+
 
 class TestClose:
     @pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999, CloseCode.GOING_AWAY])

@@ -1,5 +1,5 @@
-//! Pings: which are out, how long their Pongs took (RFC 6455 §5.5.2–3), and when the next keepalive
-//! is due. Time comes from the caller.
+//! Liveness: which pings are out, how long their Pongs took (RFC 6455 §5.5.2–3), when the next keepalive
+//! is due, and when a peer has sent no message for too long. Time comes from the caller.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -152,6 +152,33 @@ impl Keepalive {
         Keepalive { interval, timeout, next_ping, waiting: None }
     }
 
+    /// The time that the peer has for a sign of life.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Keepalive;
+    /// let keepalive = Keepalive::new(None, Some(Duration::from_secs(5)), Instant::now());
+    /// assert_eq!(keepalive.timeout(), Some(Duration::from_secs(5)));
+    /// ```
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether to give up a peer that has taken nothing for so long while we have read nothing either: that
+    /// we do not read counts as its life, but not while it holds up a sender of ours.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Keepalive;
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let keepalive = Keepalive::new(Some(20 * second), Some(5 * second), now);
+    /// assert!(!keepalive.ends_stall_of(4 * second));
+    /// assert!(keepalive.ends_stall_of(5 * second));
+    /// ```
+    pub fn ends_stall_of(&self, time: Duration) -> bool {
+        self.interval.is_some() && self.timeout.is_some_and(|timeout| time >= timeout)
+    }
+
     /// When [`handle_deadline`](Keepalive::handle_deadline) is to be called next.
     ///
     /// ```
@@ -196,6 +223,86 @@ impl Keepalive {
             self.waiting = until.map(|until| Waiting { until, life });
         }
         Some(Due::Ping)
+    }
+}
+
+/// The end of a connection on which no message comes for too long, whatever its pings are answered with.
+///
+/// Who reads takes no time, but counts; so the count is looked at now and then, and the end comes a
+/// quarter of the time-out late at most, never early.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use openline_proto::Idleness;
+/// let second = Duration::from_secs(1);
+/// let start = Instant::now();
+/// let mut idleness = Idleness::new(Some(60 * second), start);
+/// assert!(!idleness.handle_deadline(start + 59 * second, 0));
+/// assert!(idleness.handle_deadline(start + 60 * second, 0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Idleness {
+    timeout: Option<Duration>,
+    /// The count of messages when it was looked at last.
+    count: u64,
+    /// Since when that is the count, as far as is known.
+    since: Instant,
+    next_look: Option<Instant>,
+}
+
+impl Idleness {
+    /// The idleness of a connection that is open from now on, with a count of 0. `None`: no limit.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Idleness;
+    /// assert_eq!(Idleness::new(None, Instant::now()).deadline(), None);
+    /// ```
+    pub fn new(timeout: Option<Duration>, now: Instant) -> Idleness {
+        let mut idleness = Idleness { timeout, count: 0, since: now, next_look: None };
+        idleness.plan(now);
+        idleness
+    }
+
+    /// When [`handle_deadline`](Idleness::handle_deadline) is to be called next.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Idleness;
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let idleness = Idleness::new(Some(60 * second), now);
+    /// assert_eq!(idleness.deadline(), Some(now + 15 * second));
+    /// ```
+    pub fn deadline(&self) -> Option<Instant> {
+        self.next_look
+    }
+
+    /// Whether no message has come for the time-out. `count` is a number that changes with every piece
+    /// of a message that comes, and with our own choice not to read; control frames do not count.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Idleness;
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let mut idleness = Idleness::new(Some(60 * second), now);
+    /// assert!(!idleness.handle_deadline(now + 45 * second, 1)); // something came
+    /// assert!(!idleness.handle_deadline(now + 60 * second, 1));
+    /// assert!(idleness.handle_deadline(now + 105 * second, 1));
+    /// ```
+    pub fn handle_deadline(&mut self, now: Instant, count: u64) -> bool {
+        let Some(timeout) = self.timeout else { return false };
+        if count != self.count {
+            (self.count, self.since) = (count, now);
+        }
+        let is_over = now.saturating_duration_since(self.since) >= timeout;
+        self.plan(now);
+        is_over
+    }
+
+    fn plan(&mut self, now: Instant) {
+        let end = self.timeout.and_then(|timeout| self.since.checked_add(timeout));
+        let look = self.timeout.and_then(|timeout| now.checked_add(timeout / 4));
+        self.next_look = [end, look].into_iter().flatten().min();
     }
 }
 
@@ -249,6 +356,38 @@ mod tests {
         for n in 1..50 {
             assert_eq!(endless.handle_deadline(start + n * SECOND, 0), Some(Due::Ping));
         }
+    }
+
+    /// Runs an idleness with this time-out until it is over; `count` gives the count at a time.
+    fn end_of(timeout: Duration, count: impl Fn(Duration) -> u64) -> Duration {
+        let start = Instant::now();
+        let mut idleness = Idleness::new(Some(timeout), start);
+        loop {
+            let now = idleness.deadline().unwrap();
+            if idleness.handle_deadline(now, count(now - start)) {
+                return now - start;
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_without_a_message_ends_after_the_idle_timeout() {
+        assert_eq!(end_of(8 * SECOND, |_| 0), 8 * SECOND);
+    }
+
+    #[test]
+    fn the_idle_timeout_is_at_most_a_quarter_late_and_never_early() {
+        for last in 0..80 {
+            let last = last * SECOND;
+            let took = end_of(8 * SECOND, |now| now.min(last).as_secs()) - last;
+            assert!((8 * SECOND..=10 * SECOND).contains(&took), "{last:?}: {took:?}");
+        }
+    }
+
+    #[test]
+    fn an_idle_timeout_beyond_the_clock_is_none() {
+        let mut endless = Idleness::new(Some(Duration::MAX), Instant::now());
+        assert!(!endless.handle_deadline(Instant::now() + 1000 * SECOND, 0));
     }
 
     #[test]

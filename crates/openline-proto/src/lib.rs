@@ -10,7 +10,7 @@
 //! 1. the address: [`Uri`];
 //! 2. the opening handshake: [`handshake::client`] and [`handshake::server`];
 //! 3. the open line, its directions independent of each other: [`Inbound`] and [`Outbound`];
-//! 4. the end: [`ClosingHandshake`]; and all along [`Keepalive`] and [`Pings`].
+//! 4. the end: [`ClosingHandshake`]; and all along [`Keepalive`], [`Pings`] and [`Idleness`].
 //!
 //! # Example
 //!
@@ -82,7 +82,7 @@ pub use close::{CloseCode, CloseFrame, ClosingHandshake, State};
 pub use error::ProtocolError;
 pub use frame::{EncodedHeader, FrameHeader, Opcode, Role, Rsv};
 pub use inbound::{Begin, Data, Ends, Event, Inbound, Limits, Received};
-pub use keepalive::{Due, Keepalive, Pings};
+pub use keepalive::{Due, Idleness, Keepalive, Pings};
 pub use mask::MaskKey;
 pub use message::{Kind, Message};
 pub use outbound::{Outbound, Part};

@@ -103,6 +103,7 @@ impl Client {
     ///     open_timeout: seconds for all of it; None waits for ever.
     ///     ping_interval: seconds between keepalive pings; None sends none.
     ///     ping_timeout: seconds for the answer to one; None waits for ever.
+    ///     idle_timeout: seconds without a message; None sets no limit.
     ///     close_timeout: seconds for the closing handshake; None waits for ever.
     ///     max_size: bytes of a message at most; None sets no limit.
     ///     max_fragment_size: bytes of a fragment at most; None sets no limit.
@@ -112,8 +113,8 @@ impl Client {
     #[pyo3(signature = (
         *, tls, server_hostname, proxy, proxy_tls, proxy_server_hostname, address, local_addresses,
         connect_timeout, max_redirects, origin, subprotocols, compression, extensions, headers,
-        user_agent, open_timeout, ping_interval, ping_timeout, close_timeout, max_size, max_fragment_size,
-        max_queue_high, max_queue_low,
+        user_agent, open_timeout, ping_interval, ping_timeout, idle_timeout, close_timeout, max_size,
+        max_fragment_size, max_queue_high, max_queue_low,
     ))]
     #[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
     fn new(
@@ -136,6 +137,7 @@ impl Client {
         open_timeout: Option<f64>,
         ping_interval: Option<f64>,
         ping_timeout: Option<f64>,
+        idle_timeout: Option<f64>,
         close_timeout: Option<f64>,
         max_size: Option<usize>,
         max_fragment_size: Option<usize>,
@@ -151,6 +153,7 @@ impl Client {
             .open_timeout(limit(open_timeout))
             .ping_interval(limit(ping_interval))
             .ping_timeout(limit(ping_timeout))
+            .idle_timeout(limit(idle_timeout))
             .close_timeout(limit(close_timeout))
             .max_size(max_size)
             .max_fragment_size(max_fragment_size)

@@ -348,8 +348,9 @@ impl Connection {
     /// Args:
     ///     data: `str` or bytes-like, at most 125 bytes. Default: empty, which sends a payload of its
     ///         own that cannot be guessed.
-    ///     timeout: seconds to wait for the Pong; None waits as long as the connection lives.
-    ///         Default: None.
+    ///     timeout: seconds to wait for the Pong; None waits as long as the connection lives, but not
+    ///         longer than `ping_timeout` while `max_queue` messages wait that nobody receives, since the
+    ///         Pong may be behind them. Default: None.
     ///
     /// Returns:
     ///     The round trip in seconds.

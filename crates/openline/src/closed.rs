@@ -163,7 +163,7 @@ pub enum Cause {
     /// The peer ended the stream without a Close frame.
     #[error("stream ends after the last frame, without a close frame")]
     Eof,
-    /// No message came or went for `idle_timeout`.
+    /// No message came from the peer for `idle_timeout`.
     #[error("idle timeout")]
     IdleTimeout,
     /// Reading or writing failed in another way than those below.

@@ -436,7 +436,9 @@ impl Connection {
     // Pings and the end.
 
     /// Sends a Ping and waits for its Pong: the round trip. Without a payload an unpredictable one is
-    /// sent. Messages that come meanwhile are kept.
+    /// sent. Messages that come meanwhile are kept, up to [`max_queue`](crate::Client::max_queue). When that
+    /// many wait and nobody receives them, the Pong cannot be reached; a ping without time-out ends then
+    /// after [`ping_timeout`](crate::Client::ping_timeout), with `None` it waits on.
     ///
     /// # Errors
     ///

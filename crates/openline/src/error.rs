@@ -133,6 +133,12 @@ pub enum Waiting {
     Connect,
     /// A Pong.
     Pong,
+    /// A Pong that may be behind messages which nobody receives: so many of them wait that nothing more is
+    /// read.
+    PongBehind {
+        /// How many messages wait, and fragments of an unfinished one.
+        messages: usize,
+    },
     /// A message.
     Recv,
     /// Room to send.
@@ -144,6 +150,15 @@ impl fmt::Display for Waiting {
         f.write_str(match self {
             Waiting::Connect => "opening the connection",
             Waiting::Pong => "waiting for a pong",
+            Waiting::PongBehind { messages: 1 } => {
+                "waiting for a pong; 1 message waits to be received first"
+            }
+            Waiting::PongBehind { messages } => {
+                return write!(
+                    f,
+                    "waiting for a pong; {messages} messages wait to be received first"
+                );
+            }
             Waiting::Recv => "waiting for a message",
             Waiting::Send => "waiting for room to send; the peer does not read",
         })

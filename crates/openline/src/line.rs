@@ -17,7 +17,9 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use openline_proto::extension::Agreed;
-use openline_proto::{CloseCode, CloseFrame, Due, Keepalive, Limits, Opcode, Role, State};
+use openline_proto::{
+    CloseCode, CloseFrame, Due, Idleness, Keepalive, Limits, Opcode, Role, State,
+};
 
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
@@ -27,7 +29,7 @@ use crate::fork::Process;
 use crate::journal::{Journal, KeepaliveEvent, Way};
 use crate::keys;
 use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
-use crate::status::{Bell, Status};
+use crate::status::{Awaited, Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Transport};
 use crate::write::{PendingControl, WriteHalf};
@@ -37,6 +39,7 @@ use crate::write::{PendingControl, WriteHalf};
 pub(crate) struct Settings {
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) ping_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) close_timeout: Option<Duration>,
     pub(crate) limits: Limits,
     pub(crate) max_queue: Option<usize>,
@@ -52,6 +55,7 @@ impl Default for Settings {
         Settings {
             ping_interval: Some(Duration::from_secs(20)),
             ping_timeout: Some(Duration::from_secs(20)),
+            idle_timeout: None,
             close_timeout: Some(Duration::from_secs(10)),
             limits: Limits::default(),
             max_queue: Some(16),
@@ -83,8 +87,12 @@ pub(crate) struct Line {
     pub(crate) is_looked_out: AtomicBool,
     /// Changes with every read that brought bytes.
     pub(crate) life: AtomicU64,
+    /// Changes with every piece of a message that was understood.
+    pub(crate) data: AtomicU64,
     /// Whether we have stopped reading because the queue is full.
     pub(crate) paused: AtomicBool,
+    /// Whether nobody waits for the rest of what the peer sent: a full queue ends the stream.
+    pub(crate) is_given_up: AtomicBool,
 
     // Write state.
     pub(crate) write: Mutex<WriteHalf>,
@@ -114,7 +122,9 @@ impl Line {
         leftover: &[u8],
         driver: Arc<Driver>,
     ) -> Arc<Line> {
-        let keepalive = Keepalive::new(settings.ping_interval, settings.ping_timeout, sync::now());
+        let now = sync::now();
+        let keepalive = Keepalive::new(settings.ping_interval, settings.ping_timeout, now);
+        let idleness = Idleness::new(settings.idle_timeout, now);
         let journal = settings.journal.as_ref();
         let read =
             ReadHalf::new(transport.clone(), role, settings.limits, extensions, journal, leftover);
@@ -128,12 +138,14 @@ impl Line {
             is_skipping: AtomicBool::new(false),
             is_looked_out: AtomicBool::new(false),
             life: AtomicU64::new(0),
+            data: AtomicU64::new(0),
             paused: AtomicBool::new(false),
+            is_given_up: AtomicBool::new(false),
             write: Mutex::new(write),
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),
-            bell: Bell::new(Status::new(keepalive)),
+            bell: Bell::new(Status::new(keepalive, idleness)),
             state: AtomicU8::new(State::Open as u8),
             close_timeout: Mutex::new(settings.close_timeout),
             cutter: Mutex::new(Some(transport)),
@@ -404,6 +416,7 @@ impl Line {
     /// Cuts a line whose closing handshake takes too long.
     fn give_up_closing(&self) {
         self.bell.status().ended_by(Cause::CloseTimeout);
+        self.is_given_up.store(true, Ordering::Relaxed);
         self.cut();
     }
 
@@ -434,7 +447,7 @@ impl Line {
     /// Sends a ping; its number, to wait for the Pong with.
     pub(crate) fn start_ping(&self, payload: Option<&[u8]>) -> Result<u64> {
         self.ping_out(payload, |status, id| {
-            status.round_trips.insert(id, None);
+            status.awaited.insert(id, Awaited::default());
         })
     }
 
@@ -474,13 +487,20 @@ impl Line {
 
     /// Waits for the Pong of a ping. On errors other than interrupts nobody waits for it any more.
     pub(crate) fn await_pong(&self, id: u64, deadline: Deadline) -> Result<Duration> {
-        let outcome = self.attend(deadline, |status| match status.round_trips.get(&id) {
-            None => Some(Err(Error::Argument(format!("nobody waits for the pong of ping {id}")))),
-            Some(Some(round_trip)) => Some(Ok(*round_trip)),
-            Some(None) if status.closing.state() == State::Closed => {
+        let outcome = self.attend(deadline, |status| {
+            let Some(awaited) = status.awaited.get_mut(&id) else {
+                let text = format!("nobody waits for the pong of ping {id}");
+                return Some(Err(Error::Argument(text)));
+            };
+            if let Some(round_trip) = awaited.round_trip {
+                Some(Ok(round_trip))
+            } else if status.closing.state() == State::Closed {
                 Some(Err(Error::Closed(status.closed())))
+            } else if deadline == Deadline::NEVER {
+                self.check_held_up(awaited, status.keepalive.timeout()).err().map(Err)
+            } else {
+                None
             }
-            Some(None) => None,
         });
         let outcome = match outcome {
             Err(error) => return Err(error),
@@ -489,6 +509,24 @@ impl Line {
         };
         self.forget_ping(id);
         outcome
+    }
+
+    /// Ends the endless wait for a Pong that is behind messages which nobody receives: nothing is read
+    /// while the queue is full.
+    fn check_held_up(&self, awaited: &mut Awaited, timeout: Option<Duration>) -> Result<()> {
+        if !self.paused.load(Ordering::Relaxed) {
+            awaited.held_up_since = None;
+            return Ok(());
+        }
+        let since = *awaited.held_up_since.get_or_insert_with(sync::now);
+        let half = try_lock(&self.read);
+        match half {
+            Some(half) if timeout.is_some_and(|timeout| sync::now() - since >= timeout) => {
+                let during = Waiting::PongBehind { messages: half.backlog() };
+                Err(Error::Timeout { during, committed: false })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until a ping is answered; whether it is.
@@ -508,7 +546,7 @@ impl Line {
     /// Nobody waits for the Pong any more.
     pub(crate) fn forget_ping(&self, id: u64) {
         let mut status = self.bell.status();
-        status.round_trips.remove(&id);
+        status.awaited.remove(&id);
         status.pings.forget(id);
     }
 
@@ -599,9 +637,10 @@ impl Line {
     /// messages can be taken meanwhile, and nobody else reads the transport until it is done. If
     /// somebody did, what the lookout waits for might come without waking it.
     fn try_lookout(&self) -> Option<Lookout<'_>> {
-        let half = try_lock(&self.read)?;
+        let mut half = try_lock(&self.read)?;
         // Where nothing may be read there is nothing to look out for: who takes a message rings.
-        if half.transport.is_none() || self.is_full(&half) {
+        let is_given_up = self.is_given_up.load(Ordering::Relaxed);
+        if half.transport.is_none() || (self.is_full(&mut half) && !is_given_up) {
             return None;
         }
         (!self.is_looked_out.swap(true, Ordering::Relaxed)).then(|| Lookout(self))
@@ -609,11 +648,17 @@ impl Line {
 
     // What the driver calls.
 
-    /// Keepalive and the end of the closing handshake; the next deadline.
+    /// Keepalive, idleness and the end of the closing handshake; the next deadline.
     pub(crate) fn on_deadline(&self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => {
+                if self.paused.load(Ordering::Relaxed) {
+                    // Not reading is our own choice while the queue is full: it says nothing of the peer.
+                    self.life.fetch_add(1, Ordering::Relaxed);
+                    self.data.fetch_add(1, Ordering::Relaxed);
+                }
                 self.keep_alive(now);
+                self.end_if_idle(now);
                 self.release_compression(now);
             }
             State::Closing => {
@@ -629,10 +674,6 @@ impl Line {
     }
 
     fn keep_alive(&self, now: Instant) {
-        if self.paused.load(Ordering::Relaxed) {
-            // Not reading is our own choice while the queue is full: it says nothing of the peer.
-            self.life.fetch_add(1, Ordering::Relaxed);
-        }
         let life = self.life.load(Ordering::Relaxed);
         let due = self.bell.status().keepalive.handle_deadline(now, life);
         match due {
@@ -649,16 +690,27 @@ impl Line {
                     journal.keepalive(KeepaliveEvent::Sent);
                 }
             }
-            Some(Due::Timeout) => {
-                if let Some(journal) = self.journal() {
-                    journal.keepalive(KeepaliveEvent::TimedOut);
-                }
-                let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, PING_TIMEOUT);
-                self.fail(Cause::PingTimeout, close);
-                // The peer is gone: nobody would answer.
-                self.cut_and_drain();
-            }
+            Some(Due::Timeout) => self.end_by_ping_timeout(),
             _ => {}
+        }
+    }
+
+    /// The peer gives no sign of life.
+    pub(crate) fn end_by_ping_timeout(&self) {
+        if let Some(journal) = self.journal() {
+            journal.keepalive(KeepaliveEvent::TimedOut);
+        }
+        let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, PING_TIMEOUT);
+        self.fail(Cause::PingTimeout, close);
+        // The peer is gone: nobody would answer.
+        self.cut_and_drain();
+    }
+
+    fn end_if_idle(&self, now: Instant) {
+        let data = self.data.load(Ordering::Relaxed);
+        if self.bell.status().idleness.handle_deadline(now, data) {
+            let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "idle timeout");
+            self.fail(Cause::IdleTimeout, close);
         }
     }
 
@@ -683,6 +735,7 @@ impl Line {
             let close = CloseFrame::for_fault(CloseCode::GOING_AWAY, "");
             // The process is the right one, and the wait is skipped.
             let _ = self.start_close(close);
+            self.is_given_up.store(true, Ordering::Relaxed);
             self.cut_and_drain();
         }
     }

@@ -340,6 +340,21 @@ impl Server {
         self
     }
 
+    /// As [`Client::idle_timeout`](crate::Client::idle_timeout): it drops clients that only answer pings.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// let server = openline::Server::bind("127.0.0.1:0")?.idle_timeout(Duration::from_secs(600));
+    /// # drop(server);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Server {
+        self.options.settings.idle_timeout = timeout.into();
+        self
+    }
+
     /// As [`Client::max_queue`](crate::Client::max_queue).
     ///
     /// ```

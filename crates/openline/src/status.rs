@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use openline_proto::{ClosingHandshake, Keepalive, Pings, State};
+use openline_proto::{ClosingHandshake, Idleness, Keepalive, Pings, State};
 
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
@@ -19,28 +19,38 @@ pub(crate) struct Status {
     /// When the socket is cut if the closing handshake is not over.
     pub(crate) close_deadline: Deadline,
     pub(crate) pings: Pings,
-    /// Round trips of answered pings that a caller of `ping` waits for.
-    pub(crate) round_trips: BTreeMap<u64, Option<Duration>>,
+    /// The pings that a caller of `ping` waits for.
+    pub(crate) awaited: BTreeMap<u64, Awaited>,
     /// All pings whose number is smaller are answered, by their own Pong or by a later one's.
     pub(crate) answered_below: u64,
     pub(crate) latency: Duration,
     pub(crate) keepalive: Keepalive,
     /// The latest ping of keepalive, until it is answered.
     pub(crate) keepalive_ping: Option<u64>,
+    pub(crate) idleness: Idleness,
+}
+
+/// A ping whose Pong a caller waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Awaited {
+    pub(crate) round_trip: Option<Duration>,
+    /// Since when the wait is one for messages to be received, behind which the Pong may be.
+    pub(crate) held_up_since: Option<Instant>,
 }
 
 impl Status {
-    pub(crate) fn new(keepalive: Keepalive) -> Status {
+    pub(crate) fn new(keepalive: Keepalive, idleness: Idleness) -> Status {
         Status {
             closing: ClosingHandshake::default(),
             cause: None,
             close_deadline: Deadline::NEVER,
             pings: Pings::default(),
-            round_trips: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             answered_below: 0,
             latency: Duration::ZERO,
             keepalive,
             keepalive_ping: None,
+            idleness,
         }
     }
 
@@ -67,7 +77,10 @@ impl Status {
     /// The next moment at which the driver has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match self.closing.state() {
-            State::Open => self.keepalive.deadline(),
+            State::Open => {
+                let deadlines = [self.keepalive.deadline(), self.idleness.deadline()];
+                deadlines.into_iter().flatten().min()
+            }
             State::Closing => self.close_deadline.at(),
             State::Closed => None,
         }
@@ -78,8 +91,8 @@ impl Status {
         let Some((id, round_trip)) = self.pings.answered(payload, now) else { return false };
         self.latency = round_trip;
         self.answered_below = id + 1;
-        for (_, waiting) in self.round_trips.range_mut(..=id) {
-            waiting.get_or_insert(round_trip);
+        for (_, awaited) in self.awaited.range_mut(..=id) {
+            awaited.round_trip.get_or_insert(round_trip);
         }
         self.keepalive_ping.take_if(|ping| *ping <= id).is_some()
     }

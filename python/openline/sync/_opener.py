@@ -59,6 +59,7 @@ class Opener:
         open_timeout: float | None = 10,
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
+        idle_timeout: float | None = None,
         close_timeout: float | None = 10,
         max_size: Any = 2**20,
         max_queue: Any = 16,
@@ -103,6 +104,7 @@ class Opener:
         forever = "waiting for ever"
         open_seconds = arguments.seconds("open_timeout", open_timeout, none=forever)
         interval, pong_seconds = arguments.keepalive(ping_interval, ping_timeout)
+        idle_seconds = arguments.seconds("idle_timeout", idle_timeout, none="no limit", zero=False)
         close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
         max_message, max_fragment = arguments.size_limits("max_size", max_size)
         queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
@@ -171,6 +173,7 @@ class Opener:
             open_timeout=open_seconds,
             ping_interval=interval,
             ping_timeout=pong_seconds,
+            idle_timeout=idle_seconds,
             close_timeout=close_seconds,
             max_size=max_message,
             max_fragment_size=max_fragment,

@@ -52,6 +52,7 @@ class ConnectOptions(SocketOptions, Generic[C], total=False):
     open_timeout: float | None
     ping_interval: float | None
     ping_timeout: float | None
+    idle_timeout: float | None
     close_timeout: float | None
     max_size: int | None | tuple[int | None, int | None]
     max_queue: int | None | tuple[int | None, int | None]

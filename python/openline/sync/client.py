@@ -54,6 +54,7 @@ def connect(
     open_timeout: float | None = 10,
     ping_interval: float | None = 20,
     ping_timeout: float | None = 20,
+    idle_timeout: float | None = None,
     close_timeout: float | None = 10,
     # Limits
     max_size: int | None | tuple[int | None, int | None] = 2**20,
@@ -112,6 +113,8 @@ def connect(
         ping_interval: seconds between keepalive pings. Default: 20. None sends none.
         ping_timeout: seconds to wait for the answer to a keepalive ping before the connection is given up
             with code 1011. Default: 20. None waits for ever.
+        idle_timeout: seconds without a message, or a part of one, after which the connection is given up with
+            code 1011, at most a quarter of them late; pings and pongs do not count. Default: None, no limit.
         close_timeout: seconds for the closing handshake before the line is cut. Default: 10. None waits for
             ever.
         max_size: the largest message to accept, in bytes; a larger one ends the connection with code 1009.
@@ -241,6 +244,7 @@ class reconnect(Generic[C]):
         open_timeout: float | None = 10,
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
+        idle_timeout: float | None = None,
         close_timeout: float | None = 10,
         reconnect_delays: Callable[[], Iterator[float]] = backoff,
         # Limits

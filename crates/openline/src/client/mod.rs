@@ -567,6 +567,27 @@ impl Client {
         self
     }
 
+    /// The time within which a message, or a part of one, must come; pings and pongs do not count, nor does
+    /// the time in which we do not read because [`max_queue`](Client::max_queue) is reached. Then the
+    /// connection fails with 1011, at most a quarter of the time late. Default: `None`, no limit: many
+    /// peers rightly have nothing to say for long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::{Cause, Client, Error};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().idle_timeout(Duration::from_millis(20)).connect(server.uri())?;
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") }; // nothing was sent
+    /// assert!(matches!(closed.cause(), Cause::IdleTimeout));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Client {
+        self.settings.idle_timeout = timeout.into();
+        self
+    }
+
     /// The time for the closing handshake, after which the socket is cut. Default: 10 seconds;
     /// `None`: no limit.
     ///

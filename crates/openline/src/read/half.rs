@@ -1,6 +1,5 @@
 //! What the right to read guards: the bytes that came, and the messages made of them.
 
-use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
@@ -11,7 +10,7 @@ use openline_proto::{
 };
 
 use super::buffer::{READ_LEN, ReadBuffer};
-use super::payload::{Incoming, Payload};
+use super::payload::{Incoming, Payload, Queue};
 use crate::journal::{Journal, ReceivedFrames};
 use crate::sync::Arc;
 use crate::transport::Transport;
@@ -27,15 +26,13 @@ pub(crate) struct ReadHalf {
     inbound: Inbound,
     /// `None` without extensions.
     decoding: Option<Decoding>,
-    queue: VecDeque<Incoming>,
+    queue: Queue,
     /// A whole message that is not in the queue yet.
     ready: Option<Ready>,
     /// The message that is [`Ready::Decoded`]; its memory serves the next one too.
     decoded: Vec<u8>,
     /// The message whose end has not come.
     partial: Option<Partial>,
-    /// Bytes that were queued since we sent Close.
-    closing_backlog: usize,
     /// Whether the peer broke the protocol: what it still sends is dropped.
     is_refused: bool,
     /// `None` unless what comes is logged.
@@ -111,11 +108,10 @@ impl ReadHalf {
             used_at: 0,
             inbound,
             decoding,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             ready: None,
             decoded: Vec::new(),
             partial: None,
-            closing_backlog: 0,
             is_refused: false,
             log: journal.cloned().map(|journal| Box::new(ReceivedFrames::new(journal))),
         }
@@ -140,7 +136,7 @@ impl ReadHalf {
 
     /// Takes the message that is [`Available::Message`].
     pub(crate) fn take<T>(&mut self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
-        if let Some(Incoming { kind, bytes, .. }) = self.queue.pop_front() {
+        if let Some(Incoming { kind, bytes, .. }) = self.queue.pop() {
             return Some(take(Payload::Owned(kind, bytes)));
         }
         Some(match self.ready.take()? {
@@ -156,7 +152,7 @@ impl ReadHalf {
     /// flag tells whether the message ends with them.
     pub(crate) fn take_fragments(&mut self) -> Option<(Incoming, bool)> {
         self.keep_ready();
-        if let Some(message) = self.queue.pop_front() {
+        if let Some(message) = self.queue.pop() {
             return Some((message, true));
         }
         let message = &mut self.partial.as_mut()?.message;
@@ -169,7 +165,7 @@ impl ReadHalf {
     /// Drops the message at the front, also what is still to come of it.
     pub(crate) fn skip(&mut self) {
         self.keep_ready();
-        if self.queue.pop_front().is_none()
+        if self.queue.pop().is_none()
             && let Some(partial) = &mut self.partial
         {
             partial.is_skipped = true;
@@ -192,6 +188,11 @@ impl ReadHalf {
         self.queue.len() + partial.map_or(0, |partial| partial.message.fragment_ends.len())
     }
 
+    /// Whether too much waits of what came after we sent Close. To be asked only then.
+    pub(crate) fn is_full_for_close(&mut self) -> bool {
+        self.queue.close() > CLOSING_BACKLOG
+    }
+
     /// Moves the message that is ready to the queue, before its memory is used for the next.
     pub(crate) fn keep_ready(&mut self) {
         if let Some(ready) = self.ready.take() {
@@ -199,8 +200,13 @@ impl ReadHalf {
                 Ready::Buffered(kind, range) => (kind, self.buffer.at(range).to_vec()),
                 Ready::Decoded(kind) => (kind, fitting(std::mem::take(&mut self.decoded))),
             };
-            self.queue.push_back(Incoming { kind, bytes, fragment_ends: Vec::new() });
+            self.queue.push(Incoming { kind, bytes, fragment_ends: Vec::new() });
         }
+    }
+
+    /// Whether what comes next is payload of a data frame.
+    pub(crate) fn is_within_frame(&self) -> bool {
+        self.inbound.remaining() > 0
     }
 
     pub(crate) fn has_extensions(&self) -> bool {
@@ -226,9 +232,8 @@ impl ReadHalf {
     }
 
     /// Understands the next piece of the buffer. Nothing may be [`ready`](ReadHalf::keep_ready).
-    /// While `is_closing`, messages are kept up to [`CLOSING_BACKLOG`] and dropped beyond.
     #[inline]
-    pub(crate) fn parse(&mut self, is_closing: bool) -> Parsed {
+    pub(crate) fn parse(&mut self) -> Parsed {
         if self.is_refused {
             self.buffer.clear();
             return Parsed::NeedInput;
@@ -254,17 +259,13 @@ impl ReadHalf {
                         if let Some(log) = log {
                             log.data(kind, decoded, Ends::Message);
                         }
-                        if self.has_room(is_closing, self.decoded.len()) {
-                            self.ready = Some(Ready::Decoded(kind));
-                        }
+                        self.ready = Some(Ready::Decoded(kind));
                     }
                     _ => {
                         if let Some(log) = log {
                             log.data(kind, payload, Ends::Message);
                         }
-                        if self.has_room(is_closing, end - start) {
-                            self.ready = Some(Ready::Buffered(kind, start..end));
-                        }
+                        self.ready = Some(Ready::Buffered(kind, start..end));
                     }
                 }
                 Parsed::Progress
@@ -291,7 +292,7 @@ impl ReadHalf {
                 if let Some(log) = log {
                     log.data(kind, &target.message.bytes[start..], ends);
                 }
-                self.finish(is_closing, ends);
+                self.finish(ends);
                 Parsed::Progress
             }
             Some(Event::Control { opcode, rsv, payload }) => {
@@ -314,7 +315,6 @@ impl ReadHalf {
     /// bytes read; 0 at the end of the stream.
     pub(crate) fn read_with(
         &mut self,
-        is_closing: bool,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<(usize, Parsed)> {
         self.keep_ready();
@@ -341,7 +341,7 @@ impl ReadHalf {
                 if let Some(log) = &mut self.log {
                     log.data(partial.message.kind, &bytes[start..], ends);
                 }
-                self.finish(is_closing, ends);
+                self.finish(ends);
             }
             Err(error) => return Ok((len, self.refused(error))),
         }
@@ -438,7 +438,7 @@ impl ReadHalf {
     }
 
     /// Ends a fragment, or the message, of `partial`.
-    fn finish(&mut self, is_closing: bool, ends: Ends) {
+    fn finish(&mut self, ends: Ends) {
         let Some(partial) = &mut self.partial else { return };
         if partial.is_skipped {
             partial.message.bytes.clear();
@@ -457,20 +457,12 @@ impl ReadHalf {
                 if !message.fragment_ends.is_empty() {
                     message.fragment_ends.push(message.bytes.len());
                 }
-                if !is_skipped && self.has_room(is_closing, message.bytes.len()) {
+                if !is_skipped {
                     message.bytes = fitting(message.bytes);
-                    self.queue.push_back(message);
+                    self.queue.push(message);
                 }
             }
         }
-    }
-
-    fn has_room(&mut self, is_closing: bool, len: usize) -> bool {
-        if is_closing {
-            // Also the smallest message takes this much to be kept.
-            self.closing_backlog += len + 2 * size_of::<Incoming>();
-        }
-        self.closing_backlog <= CLOSING_BACKLOG
     }
 }
 
@@ -541,7 +533,6 @@ const KEPT_DECODED: usize = 16 * 1024;
 /// of it is touched before its bytes come.
 const RESERVE_LEN: usize = 16 * 1024 * 1024;
 
-/// Bytes of messages that are kept after we sent Close. `max_queue` does not hold then, or the peer's
-/// Close behind them would never be read; what a peer sends beyond this, in spite of our Close, is
-/// dropped.
+/// Bytes of messages that may wait when they come after we sent Close. `max_queue` does not hold then, or the
+/// peer's Close behind them would never be read.
 const CLOSING_BACKLOG: usize = 16 * 1024 * 1024;

@@ -180,14 +180,19 @@ impl Line {
             loop {
                 half.keep_ready();
                 if self.is_full(half) {
+                    if self.is_given_up.load(Ordering::Relaxed) {
+                        self.end_read(half, None);
+                        return Drained::Ended;
+                    }
                     self.paused.store(true, Ordering::Relaxed);
                     return Drained::Full;
                 }
-                let parsed = half.parse(self.is_closing());
-                if parsed == Parsed::NeedInput {
-                    break;
+                let parsed = half.parse();
+                match parsed {
+                    Parsed::NeedInput => break,
+                    Parsed::Progress => self.note_data(),
+                    parsed => self.respond(parsed),
                 }
-                self.respond(parsed);
             }
             self.paused.store(false, Ordering::Relaxed);
             let Some(transport) = half.transport.clone() else { return Drained::Ended };
@@ -280,8 +285,8 @@ impl Line {
             if let Some(available) = half.available(want) {
                 return Some(available);
             }
-            match half.parse(self.is_closing()) {
-                Parsed::Progress => {}
+            match half.parse() {
+                Parsed::Progress => self.note_data(),
                 Parsed::NeedInput => return None,
                 parsed => self.respond(parsed),
             }
@@ -302,8 +307,8 @@ impl Line {
             if half.is_next_costly() {
                 return None;
             }
-            match half.parse(self.is_closing()) {
-                Parsed::Progress => {}
+            match half.parse() {
+                Parsed::Progress => self.note_data(),
                 Parsed::NeedInput => return None,
                 parsed => self.respond(parsed),
             }
@@ -339,11 +344,15 @@ impl Line {
         half: &mut ReadHalf,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        let (len, parsed) = half.read_with(self.is_closing(), read)?;
+        let is_data = half.is_within_frame();
+        let (len, parsed) = half.read_with(read)?;
         if len == 0 {
             self.end_read(half, None);
         } else {
             self.note_life();
+            if is_data {
+                self.note_data();
+            }
             self.respond(parsed);
         }
         Ok(())
@@ -420,6 +429,7 @@ impl Line {
                 Ok(0) => self.end_read(half, None),
                 Ok(len) => {
                     self.note_life();
+                    self.note_data();
                     return Ok(Some(len));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -454,21 +464,30 @@ impl Line {
         }
     }
 
-    pub(crate) fn is_full(&self, half: &ReadHalf) -> bool {
+    pub(crate) fn is_full(&self, half: &mut ReadHalf) -> bool {
         let Some(max) = self.settings.max_queue else { return false };
+        if self.is_closing() {
+            return half.is_full_for_close();
+        }
         let limit = if self.paused.load(Ordering::Relaxed) {
             // Once full, it is read on only when `resume_queue` messages are left.
             max.min(self.settings.resume_queue.unwrap_or(max / 4) + 1)
         } else {
             max
         };
-        !self.is_closing() && half.backlog() >= limit
+        half.backlog() >= limit
     }
 
     fn note_life(&self) {
         // Without a lock beside the driver's own count while reading is paused: all that matters is
         // that the number changes.
         self.life.store(self.life.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// As [`note_life`](Line::note_life), for what is part of a message.
+    #[inline]
+    fn note_data(&self) {
+        self.data.store(self.data.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }
 

@@ -19,6 +19,57 @@ impl Incoming {
     }
 }
 
+/// Messages that wait to be taken, and what they take of memory.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    messages: VecDeque<Incoming>,
+    memory: usize,
+    /// Of that, what has come after [`Queue::close`].
+    late_memory: usize,
+    is_closing: bool,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, message: Incoming) {
+        let memory = memory_of(&message);
+        self.memory += memory;
+        if self.is_closing {
+            self.late_memory += memory;
+        }
+        self.messages.push_back(message);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Incoming> {
+        let message = self.messages.pop_front()?;
+        self.memory -= memory_of(&message);
+        self.late_memory = self.late_memory.min(self.memory);
+        Some(message)
+    }
+
+    pub(super) fn front(&self) -> Option<&Incoming> {
+        self.messages.front()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// We have sent Close: what comes from now on is counted apart. How much of it waits.
+    pub(super) fn close(&mut self) -> usize {
+        self.is_closing = true;
+        self.late_memory
+    }
+}
+
+/// Also the smallest message takes some memory to be kept.
+fn memory_of(message: &Incoming) -> usize {
+    message.bytes.len() + 2 * size_of::<Incoming>()
+}
+
 /// A message as it is taken: where it lies in the read buffer, or owned.
 ///
 /// ```

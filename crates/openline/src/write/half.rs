@@ -33,6 +33,8 @@ pub(crate) struct WriteHalf {
     written: usize,
     /// Whether the transport holds bytes that it has not passed on.
     is_unflushed: bool,
+    /// Since when a sender waits for room in vain while we do not read either, and when that was seen last.
+    stalled: Option<(Instant, Instant)>,
     /// `None` unless what goes out is logged.
     journal: Option<Journal>,
 }
@@ -55,6 +57,7 @@ impl WriteHalf {
             bytes: Vec::new(),
             written: 0,
             is_unflushed: false,
+            stalled: None,
             journal: journal.cloned(),
         }
     }
@@ -241,13 +244,15 @@ impl WriteHalf {
     ///
     /// `WouldBlock` while some is left, and those of the transport.
     pub(crate) fn try_flush(&mut self) -> io::Result<()> {
-        let WriteHalf { transport: Some(transport), bytes, written, is_unflushed, .. } = self
+        let WriteHalf { transport: Some(transport), bytes, written, is_unflushed, stalled, .. } =
+            self
         else {
             return Ok(());
         };
         while *written < bytes.len() {
             *is_unflushed = true;
             *written += transport.try_write(&bytes[*written..])?;
+            *stalled = None;
         }
         if *is_unflushed {
             transport.try_flush()?;
@@ -255,6 +260,16 @@ impl WriteHalf {
         }
         self.reset_if_written();
         Ok(())
+    }
+
+    /// Notes that a sender waits for room, and whether we do not read meanwhile; for how long both have
+    /// been so.
+    pub(crate) fn stalled(&mut self, is_paused: bool) -> Duration {
+        let now = sync::now();
+        let before = self.stalled.filter(|(_, seen)| is_paused && now - *seen < STALL_GAP);
+        let since = before.map_or(now, |(since, _)| since);
+        self.stalled = is_paused.then_some((since, now));
+        now - since
     }
 
     /// Gives back memory that an idle connection does not need.
@@ -330,6 +345,9 @@ impl OpenFrame {
 
 /// How long a connection that sends nothing keeps its compressor.
 const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// A sender that waits looks more often than this. Longer ago it was another, who has left.
+const STALL_GAP: Duration = Duration::from_secs(1);
 
 /// The buffer keeps this much between messages: a piece of a large message and its header.
 const KEPT_CAPACITY: usize = 2 * super::PIECE_LEN;

@@ -318,6 +318,12 @@ impl Line {
             if turn.is_multiple_of(TURNS_PER_SIGNAL) {
                 self.stop_if_interruptible()?;
             }
+            // Two ends that send, and neither of which reads any more, would wait for each other.
+            let stalled = half.stalled(self.paused.load(Ordering::Relaxed));
+            if self.is_open() && self.bell.status().keepalive.ends_stall_of(stalled) {
+                self.end_by_ping_timeout();
+                return Err(Stop::Over);
+            }
             self.await_room(half, deadline)?;
         }
         unreachable!("bug: more turns than a number can count")

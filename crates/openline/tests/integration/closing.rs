@@ -101,6 +101,57 @@ fn a_close_with_an_unread_backlog_is_quick_and_keeps_it() {
 }
 
 #[test]
+fn whatever_comes_after_our_close_is_received() {
+    let (line, mut peer) = open();
+    let message = "x".repeat(1 << 20);
+    thread::scope(|scope| {
+        let closing = scope.spawn(|| line.close(1000, ""));
+        scope.spawn(move || {
+            assert_eq!(peer.next(), Frame::Close(close(1000, "")));
+            peer.stream.set_write_timeout(None).unwrap();
+            for _ in 0..40 {
+                peer.send_text(&message);
+            }
+            peer.send_close(&close(1000, ""));
+        });
+        while line.state() == State::Open {
+            thread::yield_now();
+        }
+        let mut received = 0;
+        while let Ok(message) = line.recv() {
+            assert_eq!(message.as_bytes().len(), 1 << 20);
+            received += 1;
+            thread::sleep(Duration::from_millis(5)); // Somebody else reads meanwhile, as much as may wait.
+        }
+        assert_eq!(received, 40);
+        closing.join().unwrap().unwrap();
+    });
+    assert!(line.how_closed().unwrap().is_ok());
+}
+
+#[test]
+fn a_close_whose_answer_is_behind_too_many_messages_ends_with_its_timeout() {
+    let (line, mut peer) = open_with(Client::new().close_timeout(Duration::from_secs(1)));
+    let message = "x".repeat(1 << 20);
+    let flooding = thread::spawn(move || {
+        let _ = std::iter::repeat_with(|| peer.try_send_text(&message)).find(Result::is_err);
+    });
+    line.close(1000, "").unwrap();
+    flooding.join().unwrap();
+    let mut received = 0;
+    let closed = loop {
+        match line.recv() {
+            Ok(message) => received += message.as_bytes().len() >> 20,
+            Err(Error::Closed(closed)) => break closed,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(matches!(closed.cause(), Cause::CloseTimeout));
+    // What waited before the close, and what may wait after it.
+    assert!((16..=16 + 17).contains(&received), "{received}");
+}
+
+#[test]
 fn both_close_at_once() {
     let (line, mut peer) = open();
     let thread = thread::spawn(move || {

@@ -7,6 +7,7 @@ mod closing;
 mod dialling;
 mod driver;
 mod extending;
+mod liveness;
 mod logging;
 mod peer;
 mod receiving;

@@ -59,11 +59,15 @@ impl Peer {
     }
 
     pub(crate) fn send_text(&mut self, text: &str) {
+        self.try_send_text(text).unwrap();
+    }
+
+    pub(crate) fn try_send_text(&mut self, text: &str) -> std::io::Result<()> {
         let mut out = Vec::new();
         let key = openline_proto::MaskKey::new([0; 4]);
         let mut outbound = Outbound::new(Role::Server);
         outbound.encode_message(openline_proto::Kind::Text, text.as_bytes(), key, &mut out);
-        self.send(&out);
+        self.stream.write_all(&out)
     }
 
     pub(crate) fn send_close(&mut self, close: &CloseFrame) {
@@ -110,6 +114,11 @@ impl Peer {
             };
             self.buffer.extend_from_slice(&bytes[..len]);
         }
+    }
+
+    /// Takes so many bytes and drops them, whatever they are.
+    pub(crate) fn take(&mut self, len: usize) {
+        self.stream.read_exact(&mut vec![0; len]).unwrap();
     }
 
     pub(crate) fn expect_text(&mut self, text: &str) {

@@ -1,0 +1,122 @@
+//! What ends a connection whose peer gives no sign of life, or too few, and what must not.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use openline::{Cause, Client, CloseFrame, Error, Waiting};
+
+use crate::peer::{Frame, LONG, SHORT, close, open_with};
+
+/// A time-out short enough to wait for, and longer than a busy machine pauses a thread.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+#[test]
+fn a_peer_that_only_answers_pings_is_idle() {
+    let client = Client::new().ping_interval(TIMEOUT / 20).idle_timeout(TIMEOUT);
+    let (line, mut peer) = open_with(client);
+    let start = Instant::now();
+    let mut pings = 0;
+    let closed_with = loop {
+        match peer.next() {
+            Frame::Ping(payload) => {
+                pings += 1;
+                peer.send(&[&[0x8a, 4], &payload[..]].concat());
+            }
+            Frame::Close(close) => break close,
+            frame => panic!("{frame:?}"),
+        }
+    };
+    assert!(start.elapsed() >= TIMEOUT);
+    assert!(pings > 2);
+    assert_eq!(closed_with, CloseFrame::new(1011, "idle timeout").unwrap());
+    // It has the time of a closing handshake to answer.
+    peer.send_close(&closed_with);
+    peer.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(line.wait_closed(LONG).unwrap());
+    let closed = line.how_closed().unwrap();
+    assert!(matches!(closed.cause(), Cause::IdleTimeout));
+    assert_eq!(closed.received(), Some(&closed_with));
+}
+
+#[test]
+fn parts_of_messages_and_our_own_pause_are_not_idle() {
+    let client = Client::new().idle_timeout(TIMEOUT).max_queue(2).close_timeout(SHORT);
+    let (line, mut peer) = open_with(client);
+    let start = Instant::now();
+    // One message of 200 bytes, byte by byte, takes longer than the time-out.
+    peer.send(b"\x82\x7e\x00\xc8");
+    for _ in 0..200 {
+        peer.send(b"x");
+        thread::sleep(TIMEOUT / 60);
+    }
+    assert!(start.elapsed() > TIMEOUT * 2);
+    peer.send_text("second");
+    peer.send_text("third");
+    thread::sleep(TIMEOUT * 3); // With a queue that is full.
+    assert!(!line.is_closed());
+    for len in [200, 6, 5] {
+        assert_eq!(line.recv_timeout(LONG).unwrap().as_bytes().len(), len);
+    }
+    // Now it is the peer that is silent.
+    assert!(line.wait_closed(LONG).unwrap());
+    assert!(matches!(line.how_closed().unwrap().cause(), Cause::IdleTimeout));
+}
+
+#[test]
+fn a_send_ends_when_neither_end_reads() {
+    let client = Client::new().ping_interval(TIMEOUT).ping_timeout(TIMEOUT).max_queue(1);
+    let (line, mut peer) = open_with(client);
+    peer.send_text("fills the queue");
+    peer.send_text("is not read any more");
+    let outcome = line.send(&vec![0; 64 << 20]);
+    let Err(Error::Closed(closed)) = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(closed.cause(), Cause::PingTimeout));
+    // What came before is not lost.
+    assert_eq!(line.recv().unwrap(), "fills the queue".into());
+    assert_eq!(line.recv().unwrap(), "is not read any more".into());
+    assert!(matches!(line.recv(), Err(Error::Closed(_))));
+}
+
+#[test]
+fn a_send_goes_on_while_its_peer_takes_some_and_our_queue_is_full() {
+    let client = Client::new().ping_interval(TIMEOUT).ping_timeout(TIMEOUT).max_queue(1);
+    let (line, mut peer) = open_with(client);
+    peer.send_text("fills the queue");
+    peer.send_text("is not read yet");
+    let payload = vec![0; 64 << 20];
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| line.send(&payload));
+        for _ in 0..12 {
+            thread::sleep(TIMEOUT / 4);
+            peer.take(4 << 20);
+        }
+        peer.take((64 << 20) + 14 - 12 * (4 << 20));
+        sending.join().unwrap().unwrap();
+    });
+    assert_eq!(line.recv().unwrap(), "fills the queue".into());
+    assert!(!line.is_closed());
+}
+
+#[test]
+fn a_ping_behind_messages_that_nobody_receives_ends_after_the_ping_timeout() {
+    let client = Client::new().ping_interval(None).ping_timeout(TIMEOUT).max_queue(2);
+    let (line, mut peer) = open_with(client);
+    for text in ["one", "two", "three"] {
+        peer.send_text(text);
+    }
+    let outcome = line.ping(None, None::<Duration>);
+    let Err(Error::Timeout { during, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(during, Waiting::PongBehind { messages: 2 });
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "timed out while waiting for a pong; 2 messages wait to be received first"
+    );
+    // The connection goes on.
+    for text in ["one", "two", "three"] {
+        assert_eq!(line.recv().unwrap(), text.into());
+    }
+    peer.next();
+    let outcome = line.ping(None, SHORT);
+    assert!(matches!(outcome, Err(Error::Timeout { during: Waiting::Pong, .. })));
+    peer.send_close(&close(1000, ""));
+}
