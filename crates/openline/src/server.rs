@@ -23,7 +23,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustls::ServerConfig;
 
 use crate::address::{self, Address};
-use crate::client::no_driver;
+use crate::client::{Client, no_driver};
 use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
@@ -74,14 +74,14 @@ struct Options {
 type OnRequest = Box<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 #[derive(Debug)]
-enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix { listener: UnixListener, _path: SocketPath },
 }
 
 /// The path of a Unix socket, removed with the listener.
 #[derive(Debug)]
-struct SocketPath(PathBuf);
+pub(crate) struct SocketPath(PathBuf);
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
@@ -429,12 +429,7 @@ impl Server {
         let fail = |error| cannot_listen(&address.to_string(), error);
         let (wake, woken) = UnixStream::pair().map_err(fail)?;
         listener.set_nonblocking().map_err(fail)?;
-        let shared = Arc::new(Shared {
-            options,
-            handler: Box::new(handler),
-            state: Mutex::default(),
-            thread_ended: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(options, handler));
         let accepting = Acceptor { listener, woken, shared: shared.clone() };
         let thread = std::thread::Builder::new()
             .name("openline-accept".to_owned())
@@ -442,6 +437,24 @@ impl Server {
             .map_err(fail)?;
         Ok(RunningServer { address, shared, wake, thread: Some(thread) })
     }
+
+    /// What listens, for what is no WebSocket server.
+    pub(crate) fn into_listener(self) -> Listener {
+        self.listener
+    }
+}
+
+/// Shakes hands over a socket with a client that has these settings: they hold for this side, too.
+pub(crate) fn open_for(client: &Client, socket: OwnedFd) -> Result<Connection> {
+    let options = Options {
+        subprotocols: client.subprotocols.clone(),
+        extensions: Extensions::new(PerMessageDeflate::server()),
+        tls: None,
+        on_request: None,
+        open_timeout: client.open_timeout,
+        settings: client.settings.clone(),
+    };
+    Shared::new(options, drop).open(socket)
 }
 
 impl fmt::Debug for Server {
@@ -583,6 +596,15 @@ struct State {
 }
 
 impl Shared {
+    fn new(options: Options, handler: impl Fn(Connection) + Send + Sync + 'static) -> Shared {
+        Shared {
+            options,
+            handler: Box::new(handler),
+            state: Mutex::default(),
+            thread_ended: Condvar::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -822,14 +844,14 @@ impl Drop for ThreadGuard {
 }
 
 impl Listener {
-    fn set_nonblocking(&self) -> io::Result<()> {
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Listener::Tcp(listener) => listener.set_nonblocking(true),
             Listener::Unix { listener, .. } => listener.set_nonblocking(true),
         }
     }
 
-    fn accept(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn accept(&self) -> io::Result<OwnedFd> {
         match self {
             Listener::Tcp(listener) => {
                 let (socket, _): (_, SocketAddr) = listener.accept()?;
@@ -846,7 +868,7 @@ impl Listener {
         }
     }
 
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
             Listener::Tcp(listener) => listener.as_fd(),
             Listener::Unix { listener, .. } => listener.as_fd(),

@@ -71,7 +71,7 @@ pub fn connect(uri: &str) -> Result<Connection> {
 #[derive(Clone, Debug)]
 pub struct Client {
     origin: Option<String>,
-    subprotocols: Vec<String>,
+    pub(crate) subprotocols: Vec<String>,
     extensions: Extensions,
     headers: Headers,
     user_agent: Option<String>,
@@ -83,8 +83,8 @@ pub struct Client {
     address: Option<(String, u16)>,
     dialing: Dialing,
     max_redirects: usize,
-    open_timeout: Option<Duration>,
-    settings: Settings,
+    pub(crate) open_timeout: Option<Duration>,
+    pub(crate) settings: Settings,
 }
 
 impl Default for Client {

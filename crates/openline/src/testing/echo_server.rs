@@ -1,14 +1,4 @@
-//! A real server for the tests of programs that use this crate.
-//!
-//! ```
-//! use openline::testing::EchoServer;
-//! # fn main() -> openline::Result<()> {
-//! let server = EchoServer::start()?;
-//! let line = openline::connect(server.uri())?; // what is to be tested
-//! line.send("hello")?;
-//! assert_eq!(line.recv()?, "hello".into());
-//! # Ok(()) }
-//! ```
+//! The server for tests of clients: it echoes, and little more.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

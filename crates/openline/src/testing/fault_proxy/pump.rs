@@ -1,0 +1,422 @@
+//! The thread of a proxy, and what it shares with those who command it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::faults::Faults;
+use super::flow::{Ending, Fault, Flow, Next};
+use super::{Direction, FaultCounts};
+use crate::deadline::Deadline;
+use crate::server::Listener;
+use crate::transport::poll_until;
+
+/// Where the connections lead.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Addresses to try, all of the loopback interface.
+    Tcp(Vec<SocketAddr>),
+    Unix(PathBuf),
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    wake: UnixStream,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By their numbers. Invariant: none is over.
+    links: BTreeMap<usize, Link>,
+    accepted: usize,
+    pub(super) counts: FaultCounts,
+    pub(super) is_offline: bool,
+    pub(super) is_ending: bool,
+}
+
+impl Shared {
+    pub(super) fn new() -> io::Result<(Arc<Shared>, UnixStream)> {
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok((Arc::new(Shared { state: Mutex::default(), wake }), woken))
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Does something and has the thread look at what it changed.
+    pub(super) fn command<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let outcome = change(&mut self.state());
+        // If there is no room, it is woken anyhow.
+        let _ = (&self.wake).write(b"x");
+        outcome
+    }
+}
+
+impl State {
+    pub(super) fn connections(&self) -> usize {
+        self.links.values().filter(|link| link.is_live()).count()
+    }
+
+    pub(super) fn stall(&mut self, direction: Direction, connection: Option<usize>) {
+        for link in selected(&mut self.links, connection) {
+            for flow in direction.of(&mut link.flows) {
+                self.counts.stalls += u64::from(flow.stall());
+            }
+        }
+    }
+
+    pub(super) fn resume(&mut self, direction: Direction, connection: Option<usize>) {
+        for link in selected(&mut self.links, connection) {
+            direction.of(&mut link.flows).for_each(Flow::resume);
+        }
+    }
+
+    pub(super) fn cut(&mut self, connection: Option<usize>) {
+        for link in selected(&mut self.links, connection).filter(|link| link.is_live()) {
+            link.cut();
+            self.counts.cuts += 1;
+        }
+    }
+
+    pub(super) fn half_close(&mut self, direction: Direction, connection: Option<usize>) {
+        for link in selected(&mut self.links, connection) {
+            for way in direction.ways() {
+                self.counts.half_closes += u64::from(link.end(way));
+            }
+        }
+    }
+
+    pub(super) fn reset(&mut self, connection: Option<usize>) {
+        let counts = &mut self.counts;
+        self.links.retain(|number, link| {
+            if connection.is_some_and(|connection| connection != *number) {
+                return true;
+            }
+            counts.resets += u64::from(link.is_live());
+            link.reset();
+            false
+        });
+    }
+}
+
+fn selected(
+    links: &mut BTreeMap<usize, Link>,
+    connection: Option<usize>,
+) -> impl Iterator<Item = &mut Link> {
+    let chosen = move |number| connection.is_none_or(|connection| connection == number);
+    links.iter_mut().filter(move |(number, _)| chosen(**number)).map(|(_, link)| link)
+}
+
+/// A connection: the client's socket and the server's, and the flow that each is the source of.
+#[derive(Debug)]
+struct Link {
+    sockets: [Arc<OwnedFd>; 2],
+    flows: [Flow; 2],
+}
+
+/// Whether a link goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    GoOn,
+    Over,
+}
+
+impl Link {
+    fn is_live(&self) -> bool {
+        !self.flows.iter().all(Flow::is_ended)
+    }
+
+    fn end(&mut self, way: usize) -> bool {
+        let was_open = self.flows[way].end();
+        if was_open {
+            // One that has gone already is at its end.
+            let _ = shutdown(&self.sockets[1 - way], Shutdown::Write);
+        }
+        was_open
+    }
+
+    fn cut(&mut self) {
+        self.end(UP);
+        self.end(DOWN);
+    }
+
+    /// Has both sockets send an RST as soon as they are closed.
+    fn reset(&self) {
+        for socket in &self.sockets {
+            let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// What to wait for, for each socket, and when to look again.
+    fn wants(&self, now: Instant) -> ([PollFlags; 2], Option<Instant>) {
+        let mut flags = [PollFlags::empty(); 2];
+        let mut again = None;
+        for (way, flow) in self.flows.iter().enumerate() {
+            flags[way].set(PollFlags::IN, flow.room() > 0);
+            match flow.next(now) {
+                Next::Idle => {}
+                Next::Pass(_) => flags[1 - way] |= PollFlags::OUT,
+                Next::Wait(until) => again = earlier(again, until),
+                Next::End(_) | Next::Do(_) => again = Some(now),
+            }
+        }
+        (flags, again)
+    }
+
+    /// Reads what came, and passes on what is due.
+    fn work(
+        &mut self,
+        ready: [PollFlags; 2],
+        buffer: &mut [u8],
+        counts: &mut FaultCounts,
+    ) -> Verdict {
+        for way in [UP, DOWN] {
+            if !(ready[way] - PollFlags::OUT).is_empty() {
+                self.read(way, buffer, counts);
+            }
+            if self.pass(way, counts) == Verdict::Over {
+                self.reset();
+                return Verdict::Over;
+            }
+        }
+        if self.flows.iter().all(Flow::is_over) { Verdict::Over } else { Verdict::GoOn }
+    }
+
+    fn read(&mut self, way: usize, buffer: &mut [u8], counts: &mut FaultCounts) {
+        let flow = &mut self.flows[way];
+        let room = flow.room().min(buffer.len());
+        if room == 0 {
+            return;
+        }
+        let now = Instant::now();
+        match recv(&self.sockets[way], &mut buffer[..room], RecvFlags::empty()) {
+            Ok((0, _)) => flow.take_ending(Ending::Fin, now),
+            Ok((len, _)) => flow.take(&buffer[..len], now, counts),
+            Err(error) if is_passing(error) => {}
+            Err(_) => flow.take_ending(Ending::Reset, now),
+        }
+    }
+
+    fn pass(&mut self, way: usize, counts: &mut FaultCounts) -> Verdict {
+        loop {
+            let now = Instant::now();
+            let flow = &mut self.flows[way];
+            match flow.next(now) {
+                Next::Idle | Next::Wait(_) => return Verdict::GoOn,
+                Next::Pass(len) => {
+                    match send(&self.sockets[1 - way], flow.front(len), SendFlags::NOSIGNAL) {
+                        // One piece at a time: the others have their turn, and the receiver can read.
+                        Ok(len) => flow.pass(len, now),
+                        Err(error) if is_passing(error) => {}
+                        Err(_) if self.flows[1 - way].is_ended() => return Verdict::Over,
+                        // What the destination sent before it went is passed on.
+                        Err(_) => {
+                            self.flows[way].end();
+                            self.flows[1 - way].break_source();
+                        }
+                    }
+                    return Verdict::GoOn;
+                }
+                Next::End(Ending::Fin) => {
+                    self.end(way);
+                }
+                Next::End(Ending::Reset) => return Verdict::Over,
+                Next::Do(fault) => {
+                    flow.done();
+                    match fault {
+                        Fault::Stall => counts.stalls += u64::from(flow.stall()),
+                        Fault::HalfClose => counts.half_closes += u64::from(self.end(way)),
+                        Fault::Cut => {
+                            counts.cuts += 1;
+                            self.cut();
+                        }
+                        Fault::Reset => {
+                            counts.resets += 1;
+                            return Verdict::Over;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the thread has for itself.
+#[derive(Debug)]
+pub(super) struct Pump {
+    pub(super) listener: Listener,
+    pub(super) target: Target,
+    /// Up and down.
+    pub(super) faults: [Faults; 2],
+    pub(super) seed: u64,
+    pub(super) woken: UnixStream,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Pump {
+    pub(super) fn run(mut self) {
+        let mut buffer = vec![0; READ_LEN];
+        // After an error, such as too many descriptors, it accepts nothing for a while.
+        let mut accept_from = Instant::now();
+        loop {
+            let now = Instant::now();
+            let accepts = accept_from <= now;
+            let mut again = if accepts { None } else { Some(accept_from) };
+            let mut sockets = Vec::new();
+            {
+                let state = self.shared.state();
+                if state.is_ending {
+                    return;
+                }
+                for (number, link) in &state.links {
+                    let (flags, look) = link.wants(now);
+                    again = look.map_or(again, |look| earlier(again, look));
+                    for (socket, flags) in link.sockets.iter().zip(flags) {
+                        sockets.push((*number, socket.clone(), flags));
+                    }
+                }
+            }
+            let ready = self.wait(&sockets, accepts, again);
+            drain(&mut self.woken);
+            let shared = self.shared.clone();
+            let mut state = shared.state();
+            if state.is_ending {
+                return;
+            }
+            for (pair, ready) in sockets.chunks(2).zip(ready.chunks(2)) {
+                let number = pair[0].0;
+                let State { links, counts, .. } = &mut *state;
+                // It may have been reset meanwhile.
+                let Some(link) = links.get_mut(&number) else { continue };
+                if link.work([ready[0], ready[1]], &mut buffer, counts) == Verdict::Over {
+                    links.remove(&number);
+                }
+            }
+            if accepts && let Err(error) = self.accept(&mut state) {
+                log::warn!("cannot accept: {error}");
+                accept_from = Instant::now() + ACCEPT_PAUSE;
+            }
+        }
+    }
+
+    /// What each socket is ready for.
+    fn wait(
+        &self,
+        sockets: &[(usize, Arc<OwnedFd>, PollFlags)],
+        accepts: bool,
+        again: Option<Instant>,
+    ) -> Vec<PollFlags> {
+        let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        if accepts {
+            fds.push(PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN));
+        }
+        let others = fds.len();
+        let mut waiting = Vec::new();
+        for (index, (_, socket, flags)) in sockets.iter().enumerate() {
+            // `poll` tells of errors unasked, and there is nobody to take them.
+            if !flags.is_empty() {
+                fds.push(PollFd::from_borrowed_fd(socket.as_fd(), *flags));
+                waiting.push(index);
+            }
+        }
+        // A signal only makes it look again.
+        let polled = poll_until(&mut fds, Deadline::from(again)).is_ok();
+        let mut ready = vec![PollFlags::empty(); sockets.len()];
+        for (index, fd) in waiting.into_iter().zip(&fds[others..]) {
+            if polled {
+                ready[index] = fd.revents();
+            }
+        }
+        ready
+    }
+
+    fn accept(&self, state: &mut State) -> io::Result<()> {
+        loop {
+            let client = match self.listener.accept() {
+                Ok(client) => client,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let number = state.accepted;
+            state.accepted += 1;
+            let server = if state.is_offline { None } else { self.target.connect().ok() };
+            let Some(server) = server else {
+                let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
+                state.counts.resets += u64::from(state.is_offline);
+                continue;
+            };
+            for socket in [&client, &server] {
+                SockRef::from(socket).set_nonblocking(true)?;
+            }
+            let flow = |way: usize| Flow::new(&self.faults[way], self.seed, number, way);
+            let link =
+                Link { sockets: [client, server].map(Arc::new), flows: [UP, DOWN].map(flow) };
+            state.links.insert(number, link);
+        }
+    }
+}
+
+impl Target {
+    fn connect(&self) -> io::Result<OwnedFd> {
+        match self {
+            Target::Unix(path) => Ok(UnixStream::connect(path)?.into()),
+            Target::Tcp(addresses) => {
+                let mut outcome = Err(io::ErrorKind::NotFound.into());
+                for address in addresses {
+                    outcome = connect_tcp(*address);
+                    if outcome.is_ok() {
+                        break;
+                    }
+                }
+                outcome
+            }
+        }
+    }
+}
+
+/// A socket that is connected, or soon will be.
+fn connect_tcp(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Err(error)
+            if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
+        outcome => outcome?,
+    }
+    Ok(socket.into())
+}
+
+fn drain(woken: &mut UnixStream) {
+    let mut bytes = [0; 64];
+    while woken.read(&mut bytes).is_ok_and(|len| len == bytes.len()) {}
+}
+
+fn is_passing(error: rustix::io::Errno) -> bool {
+    matches!(error, rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)
+}
+
+fn earlier(one: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
+/// The ways, as indices: a flow's source is the socket with the same index.
+pub(super) const UP: usize = 0;
+pub(super) const DOWN: usize = 1;
+
+const READ_LEN: usize = 64 << 10;
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
