@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The pings that wait for their Pongs, oldest first.
+/// The pings that wait for their Pongs, oldest first. At most 1,024 of them are remembered, so that a peer
+/// that never answers takes no memory: the Pong of an older one is not recognised, but that of a later one
+/// answers it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -42,6 +44,9 @@ impl Pings {
     pub fn sent(&mut self, payload: &[u8], now: Instant) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
+        if self.outstanding.len() == MAX_OUTSTANDING {
+            self.outstanding.pop_front();
+        }
         self.outstanding.push_back(Sent { id, payload: payload.to_vec(), at: now });
         id
     }
@@ -306,6 +311,9 @@ impl Idleness {
     }
 }
 
+/// Pings that are remembered until they are answered.
+const MAX_OUTSTANDING: usize = 1024;
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "a start for a virtual clock")]
 mod tests {
@@ -388,6 +396,21 @@ mod tests {
     fn an_idle_timeout_beyond_the_clock_is_none() {
         let mut endless = Idleness::new(Some(Duration::MAX), Instant::now());
         assert!(!endless.handle_deadline(Instant::now() + 1000 * SECOND, 0));
+    }
+
+    #[test]
+    fn pings_that_are_never_answered_take_bounded_memory() {
+        let now = Instant::now();
+        let mut pings = Pings::default();
+        for n in 0..3 * MAX_OUTSTANDING {
+            pings.sent(&n.to_be_bytes(), now);
+        }
+        assert_eq!(pings.outstanding.len(), MAX_OUTSTANDING);
+        let last = 3 * MAX_OUTSTANDING - 1;
+        assert_eq!(pings.answered(&0_usize.to_be_bytes(), now), None);
+        let answered = pings.answered(&last.to_be_bytes(), now);
+        assert_eq!(answered, Some((last as u64, Duration::ZERO)));
+        assert!(pings.outstanding.is_empty());
     }
 
     #[test]

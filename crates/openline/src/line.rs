@@ -17,9 +17,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use openline_proto::extension::Agreed;
-use openline_proto::{
-    CloseCode, CloseFrame, Due, Idleness, Keepalive, Limits, Opcode, Role, State,
-};
+use openline_proto::{CloseCode, CloseFrame, Due, Idleness, Keepalive, Limits, Role, State};
 
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
@@ -474,15 +472,22 @@ impl Line {
             if status.pings.is_outstanding(&payload) {
                 return Err(Error::Concurrency("already waiting for a pong with the same data"));
             }
-            let id = status.pings.sent(&payload, sync::now());
+            let id = self.ping_in_order(&mut status, payload, sync::now());
             note(&mut status, id);
-            // Under the lock, so that pings go out in the order of their numbers: a Pong answers
-            // those before it too.
-            self.control.push(Opcode::Ping, payload);
             id
         };
         self.flush_control();
         Ok(id)
+    }
+
+    /// Leaves a ping to be sent; its number. With the status locked, so that pings go out in the order of
+    /// their numbers: a Pong answers those before it too.
+    fn ping_in_order(&self, status: &mut Status, payload: Vec<u8>, now: Instant) -> u64 {
+        let id = status.pings.sent(&payload, now);
+        if let Some(replaced) = self.control.ping(id, payload) {
+            status.pings.forget(replaced);
+        }
+        id
     }
 
     /// Waits for the Pong of a ping. On errors other than interrupts nobody waits for it any more.
@@ -559,7 +564,7 @@ impl Line {
         if self.is_closing() {
             return Err(self.closed_by(Deadline::from(Duration::ZERO)));
         }
-        self.control.push(Opcode::Pong, payload.to_vec());
+        self.control.pong(payload.to_vec());
         self.flush_control();
         Ok(())
     }
@@ -677,13 +682,12 @@ impl Line {
         let life = self.life.load(Ordering::Relaxed);
         let due = self.bell.status().keepalive.handle_deadline(now, life);
         match due {
-            // A ping that the peer's full buffer holds back need not be followed by more of them.
-            Some(Due::Ping) if self.control.own_frames() < MAX_WAITING_PINGS => {
+            Some(Due::Ping) => {
                 let payload = keys::random::<4>();
                 {
                     let mut status = self.bell.status();
-                    status.keepalive_ping = Some(status.pings.sent(&payload, now));
-                    self.control.push(Opcode::Ping, payload.to_vec());
+                    let id = self.ping_in_order(&mut status, payload.to_vec(), now);
+                    status.keepalive_ping = Some(id);
                 }
                 self.flush_control();
                 if let Some(journal) = self.journal() {
@@ -691,7 +695,7 @@ impl Line {
                 }
             }
             Some(Due::Timeout) => self.end_by_ping_timeout(),
-            _ => {}
+            None => {}
         }
     }
 
@@ -770,6 +774,3 @@ impl Drop for Line {
 }
 
 const PING_TIMEOUT: &str = "keepalive ping timeout";
-
-/// Pings of ours that may wait for room at once.
-const MAX_WAITING_PINGS: usize = 64;

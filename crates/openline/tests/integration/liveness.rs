@@ -120,3 +120,30 @@ fn a_ping_behind_messages_that_nobody_receives_ends_after_the_ping_timeout() {
     assert!(matches!(outcome, Err(Error::Timeout { during: Waiting::Pong, .. })));
     peer.send_close(&close(1000, ""));
 }
+
+#[test]
+fn pings_and_pongs_to_a_peer_that_does_not_read_are_bounded_and_the_newest_goes_out() {
+    let (line, mut peer) = open_with(Client::new().ping_interval(None).max_queue(1));
+    let payload = vec![0; 64 << 20];
+    assert!(matches!(line.send_timeout(&payload, SHORT), Err(Error::Timeout { .. })));
+    let mut last = 0;
+    for n in 0..10_000_u32 {
+        last = line.send_ping(Some(&n.to_be_bytes())).unwrap();
+        line.pong(&n.to_be_bytes()).unwrap();
+    }
+    assert!(!line.wait_answered(0, Duration::ZERO).unwrap());
+    assert!(matches!(peer.next(), Frame::Data(_)));
+    let mut pings = Vec::new();
+    let mut pongs = 0;
+    while pings.last() != Some(&9999_u32.to_be_bytes().to_vec()) {
+        match peer.next() {
+            Frame::Ping(payload) => pings.push(payload),
+            Frame::Pong(_) => pongs += 1,
+            frame => panic!("{frame:?}"),
+        }
+    }
+    assert!(pings.len() < 200 && pongs < 200, "{} pings, {pongs} pongs", pings.len());
+    // Its Pong answers all of them.
+    peer.send(&[&[0x8a, 4], &9999_u32.to_be_bytes()[..]].concat());
+    assert!(line.wait_answered(last, LONG).unwrap());
+}
