@@ -360,7 +360,7 @@ impl Line {
     /// Cuts the line, and sees to its end unless somebody reads, who does so then.
     fn cut_and_drain(&self) {
         self.cut();
-        if let Some(mut half) = try_lock(&self.read) {
+        if let Some(mut half) = self.try_lock_read() {
             while matches!(self.drain(&mut half), Drained::Interrupted | Drained::More) {}
             drop(half);
             self.bell.ring_after_unlock();
@@ -610,7 +610,7 @@ impl Line {
             if turn.is_multiple_of(TURNS_PER_SIGNAL) {
                 self.interrupted(false)?;
             }
-            let mut half = lock(&self.read);
+            let mut half = self.lock_read();
             let drained = self.drain(&mut half);
             let transport = half.transport.clone();
             self.leave_read(half);

@@ -187,6 +187,9 @@ pub enum Coding {
 /// Transforms the frames of one connection. The two directions are independent of each other, and
 /// called by two threads at once: state that changes needs a lock or an atomic of its own.
 ///
+/// Both may be called in a thread that serves all connections of the process, which must not be held up: they
+/// compute, and wait for nothing. One that panics ends its connection.
+///
 /// What may change is the payload and the reserved bits; opcode and `fin` stay.
 ///
 /// ```

@@ -1,8 +1,9 @@
 //! The driver: one thread per process that serves the connections nobody is reading.
 //!
 //! It answers pings, completes closes, runs keepalive, keeps what comes in the bounded queue, and
-//! writes what a full socket did not take. It never blocks on a lock that users hold, runs no code of
-//! users, calls no logger, blocks all signals, and holds connections only weakly.
+//! writes what a full socket did not take. It never blocks on a lock that users hold, calls no logger,
+//! blocks all signals, and holds connections only weakly. Of the code of users it runs only their
+//! transports and extensions, which must not block; one that panics ends its connection alone.
 //!
 //! ```text
 //!              unused for two ticks, nothing to read
@@ -19,6 +20,7 @@ mod poller;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -257,7 +259,7 @@ impl DriverThread {
                 panic!("the driver cannot wait for its connections: {error}");
             }
             for ready in poller::ready(&events) {
-                self.on_ready(ready);
+                self.take_turn(ready.id, |driver| driver.on_ready(ready));
             }
             let commands = {
                 let mut inbox = lock(&self.driver.inbox);
@@ -268,7 +270,7 @@ impl DriverThread {
                 self.obey(command);
             }
             for id in std::mem::take(&mut self.unfinished) {
-                self.serve(id);
+                self.take_turn(id, |driver| driver.serve(id));
             }
             let now = sync::now();
             self.keep_deadlines(now);
@@ -333,15 +335,25 @@ impl DriverThread {
                 self.look_at(id);
             }
             Command::At { id, deadline } => self.expect(id, deadline),
-            Command::Flush { id } => {
-                let Some(entry) = self.entries.get_mut(&id) else { return };
-                entry.watch.writable = true;
-                match entry.line.upgrade() {
-                    Some(line) => self.rewatch(id, &line),
-                    None => self.forget(id),
-                }
-            }
+            Command::Flush { id } => self.take_turn(id, |driver| driver.await_room(id)),
             Command::Forget { id } => self.forget(id),
+        }
+    }
+
+    /// Does something for one connection. A panic in a transport or an extension, which may be the user's,
+    /// is none of the others': the next look finds the lock that it has left, and ends the connection.
+    fn take_turn(&mut self, id: usize, turn: impl FnOnce(&mut DriverThread)) {
+        if catch_unwind(AssertUnwindSafe(|| turn(self))).is_err() {
+            self.look_at(id);
+        }
+    }
+
+    fn await_room(&mut self, id: usize) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.watch.writable = true;
+        match entry.line.upgrade() {
+            Some(line) => self.rewatch(id, &line),
+            None => self.forget(id),
         }
     }
 
@@ -361,16 +373,18 @@ impl DriverThread {
             }
             self.deadlines.pop();
             let Some(entry) = self.entries.get_mut(&id) else { continue };
-            if entry.deadline.take_if(|expected| *expected == at).is_none() {
-                continue; // an earlier one came after it, and asked for the next
+            // Or an earlier one came after it, and asked for the next.
+            if entry.deadline.take_if(|expected| *expected == at).is_some() {
+                self.take_turn(id, |driver| driver.on_deadline(id, now));
             }
-            let Some(line) = entry.line.upgrade() else {
-                self.forget(id);
-                continue;
-            };
-            if let Some(next) = line.on_deadline(now) {
-                self.expect(id, next);
-            }
+        }
+    }
+
+    fn on_deadline(&mut self, id: usize, now: Instant) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let Some(line) = entry.line.upgrade() else { return self.forget(id) };
+        if let Some(next) = line.on_deadline(now) {
+            self.expect(id, next);
         }
     }
 
@@ -384,7 +398,7 @@ impl DriverThread {
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.is_looked_at = false;
             }
-            self.serve(id);
+            self.take_turn(id, |driver| driver.serve(id));
         }
     }
 
@@ -434,7 +448,7 @@ impl DriverThread {
 impl Driver {
     /// Reads what nobody else reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
-        let Some(mut half) = try_lock(&line.read) else { return Next::Look };
+        let Some(mut half) = line.try_lock_read() else { return Next::Look };
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
             drop(half);

@@ -388,6 +388,14 @@ impl ReadHalf {
         self.keep_whole_fragments();
     }
 
+    /// The stream is over, and what is not understood yet of what came is not to be relied on.
+    pub(crate) fn end_by_panic(&mut self) {
+        self.keep_ready();
+        self.buffer.clear();
+        self.is_refused = true;
+        self.end();
+    }
+
     fn refused(&mut self, error: ProtocolError) -> Parsed {
         self.buffer.clear();
         self.keep_whole_fragments();

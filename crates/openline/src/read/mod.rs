@@ -11,7 +11,7 @@ use std::io;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
-use crate::sync::{MutexGuard, Ordering, lock, try_lock};
+use crate::sync::{MutexGuard, Ordering, TryLockError, try_lock};
 use crate::transport::Interest;
 
 use half::{Available, Parsed};
@@ -53,7 +53,7 @@ impl Line {
         if !self.process.seems_current() {
             return None;
         }
-        let mut half = try_lock(&self.read)?;
+        let mut half = self.try_lock_read()?;
         let taken = match self.understand_cheaply(&mut half) {
             Some(Available::Message) => half.take(take),
             _ => None,
@@ -71,7 +71,7 @@ impl Line {
         if !self.process.seems_current() {
             return Ok(None);
         }
-        let Some(mut half) = try_lock(&self.read) else { return Ok(None) };
+        let Some(mut half) = self.try_lock_read() else { return Ok(None) };
         let outcome = match self.understand_cheaply(&mut half) {
             Some(Available::Message) => match half.next_len() {
                 Some(needed) if needed > available => {
@@ -99,7 +99,7 @@ impl Line {
     /// Reads the large message that [`Line::await_message`] told of straight into `memory`. `false`:
     /// it was read on meanwhile, and comes in the usual way. On errors too nothing of it is lost.
     pub(crate) fn receive_large(&self, memory: &mut [u8], deadline: Deadline) -> Result<bool> {
-        let mut half = lock(&self.read);
+        let mut half = self.lock_read();
         let outcome = self.read_large(&mut half, memory, deadline);
         self.leave_read(half);
         outcome
@@ -150,7 +150,7 @@ impl Line {
     /// waits for nothing: it may be dropped by a garbage collector, in the middle of anything.
     pub(crate) fn skip_message(&self) {
         self.is_skipping.store(true, Ordering::Release);
-        if let Some(mut half) = try_lock(&self.read) {
+        if let Some(mut half) = self.try_lock_read() {
             self.skip_if_told(&mut half);
             self.leave_read(half);
         }
@@ -166,7 +166,7 @@ impl Line {
 
     /// [`drain`](Line::drain)s, unless somebody else reads or is on the lookout.
     pub(crate) fn try_drain(&self) -> Option<Drained> {
-        let mut half = try_lock(&self.read)?;
+        let mut half = self.try_lock_read()?;
         let is_free = !self.is_looked_out.load(Ordering::Relaxed);
         let drained = is_free.then(|| self.drain(&mut half));
         self.leave_read(half);
@@ -208,6 +208,25 @@ impl Line {
         Drained::More
     }
 
+    /// Takes the right to read, once it is free.
+    pub(crate) fn lock_read(&self) -> MutexGuard<'_, ReadHalf> {
+        match self.read.lock() {
+            Ok(half) => half,
+            Err(poisoned) => self.end_read_by_panic(poisoned.into_inner()),
+        }
+    }
+
+    /// Takes the right to read, if it is free. Not for who holds the status: see [`try_lock`].
+    pub(crate) fn try_lock_read(&self) -> Option<MutexGuard<'_, ReadHalf>> {
+        match self.read.try_lock() {
+            Ok(half) => Some(half),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                Some(self.end_read_by_panic(poisoned.into_inner()))
+            }
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// Lets the right to read go, and whoever waits for it know.
     pub(crate) fn leave_read(&self, mut half: MutexGuard<'_, ReadHalf>) {
         half.used_at = self.driver.tick();
@@ -221,13 +240,13 @@ impl Line {
         deadline: Deadline,
         want: Want,
     ) -> Result<(MutexGuard<'_, ReadHalf>, Available)> {
-        let free = try_lock(&self.read).filter(|_| self.process.seems_current());
+        let free = self.try_lock_read().filter(|_| self.process.seems_current());
         let mut half = match free {
             Some(half) => half,
             None => {
                 self.check_process()?;
                 // Any other holder is a bystander, which does not block: this is short.
-                lock(&self.read)
+                self.lock_read()
             }
         };
         for turn in 1_usize.. {
@@ -242,7 +261,7 @@ impl Line {
             if self.is_looked_out.load(Ordering::Relaxed) && half.transport.is_some() {
                 self.leave_read(half);
                 self.await_lookout(deadline, want)?;
-                half = lock(&self.read);
+                half = self.lock_read();
             } else if let Err(error) = self.fill(&mut half, deadline) {
                 self.leave_read(half);
                 return Err(error);
@@ -464,6 +483,19 @@ impl Line {
         }
     }
 
+    /// Whoever had the right to read panicked, in a transport or an extension of the user's: nobody knows
+    /// how far it came.
+    fn end_read_by_panic<'l>(
+        &'l self,
+        mut half: MutexGuard<'l, ReadHalf>,
+    ) -> MutexGuard<'l, ReadHalf> {
+        if half.transport.is_some() {
+            half.end_by_panic();
+            self.on_end(Some(panicked()));
+        }
+        half
+    }
+
     pub(crate) fn is_full(&self, half: &mut ReadHalf) -> bool {
         let Some(max) = self.settings.max_queue else { return false };
         if self.is_closing() {
@@ -489,6 +521,11 @@ impl Line {
     fn note_data(&self) {
         self.data.store(self.data.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
+}
+
+/// What ends a connection whose half was left by a panic.
+pub(crate) fn panicked() -> io::Error {
+    io::Error::other("a call of the transport or of an extension panicked")
 }
 
 fn timed_out() -> Error {

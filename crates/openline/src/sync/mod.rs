@@ -11,8 +11,8 @@ pub(crate) use model::*;
 #[cfg(not(feature = "model"))]
 pub(crate) use system::*;
 
-/// Locks, also after a panic: the engine fails a connection whose call panicked, and every state in
-/// a lock stays meaningful.
+/// Locks, also after a panic, for what stays meaningful whatever happens. A connection in whose calls
+/// there was a panic is ended, by `Line::lock_read` and `PanicWatch`.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

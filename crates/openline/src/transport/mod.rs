@@ -28,6 +28,10 @@ pub(crate) use tls::Tls;
 
 /// A stream of bytes both ways, used by several threads at once.
 ///
+/// While nobody else does, openline's one thread for all connections calls `try_read`, `try_write`, `try_flush`
+/// and `shutdown`: one that blocks holds up the others, their pings and their time-outs. One that panics ends its own
+/// connection only.
+///
 /// A transport of one's own can carry a connection over anything. This one counts what it sends:
 ///
 /// ```

@@ -8,6 +8,8 @@ mod control;
 mod half;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use openline_proto::extension::CodingError;
 use openline_proto::{Kind, Part, Rsv, State};
@@ -16,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
 use crate::outgoing::Outgoing;
-use crate::read::{Drained, TURNS_PER_SIGNAL};
+use crate::read::{Drained, TURNS_PER_SIGNAL, panicked};
 use crate::status::SLICE;
 use crate::sync::{MutexGuard, Ordering, fence, try_lock};
 use crate::transport::Interest;
@@ -60,6 +62,7 @@ impl Line {
         deadline: Deadline,
     ) -> Result<()> {
         let mut half = self.enter_write(turn, deadline)?;
+        let _watch = PanicWatch::new(self);
         let outcome = self.write_frame(&mut half, part, message, deadline);
         if matches!(outcome, Ok(()) | Err((_, true))) {
             self.in_fragments.store(part == Part::Fragment, Ordering::Relaxed);
@@ -79,6 +82,7 @@ impl Line {
             Ok(half) => half,
             Err(error) => return (0, Err(error)),
         };
+        let _watch = PanicWatch::new(self);
         let mut sent = 0;
         let mut starts = Vec::new();
         let mut outcome = self.begin_write(&mut half, deadline).map_err(|stop| (stop, false));
@@ -113,6 +117,7 @@ impl Line {
     /// Sends what is left of a frame that a time-out or a signal cut.
     pub(crate) fn flush(&self, deadline: Deadline) -> Result<()> {
         let mut half = self.enter_write(Turn::Continuation, deadline)?;
+        let _watch = PanicWatch::new(self);
         let outcome = self.write_out(&mut half, deadline);
         self.leave_write(half);
         outcome.map_err(|stop| self.explain(stop, true, deadline))
@@ -126,6 +131,7 @@ impl Line {
             // then looks for frames. The fences order each pair, so no frame is left by both.
             fence(Ordering::SeqCst);
             let Some(mut half) = try_lock(&self.write) else { return };
+            let _watch = PanicWatch::new(self);
             // As in `begin_write`.
             let outcome = half.try_flush().and_then(|()| {
                 half.take_control(&self.control)?;
@@ -365,6 +371,29 @@ impl Line {
                 self.lose(error);
                 self.closed_by(deadline)
             }
+        }
+    }
+}
+
+/// Watches over who has the right to write. If it panics, in a transport or an extension of the user's, nobody
+/// knows what went out: the line is cut, before somebody else can write, which also wakes who reads.
+struct PanicWatch<'l> {
+    line: &'l Line,
+    /// Of another panic, in whose course this call is made.
+    was_panicking: bool,
+}
+
+impl PanicWatch<'_> {
+    fn new(line: &Line) -> PanicWatch<'_> {
+        PanicWatch { line, was_panicking: thread::panicking() }
+    }
+}
+
+impl Drop for PanicWatch<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() && !self.was_panicking {
+            // A second panic, of the transport that is cut, must not leave this.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.line.lose(panicked())));
         }
     }
 }

@@ -9,6 +9,7 @@ mod driver;
 mod extending;
 mod liveness;
 mod logging;
+mod panicking;
 mod peer;
 mod receiving;
 mod sending;
