@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = {
     "basic.py": ["received 'Grüße'", "received 'one message in fragments'", "closed with code 1000"],
     "compression.py": ["500 quotes: ", "agreed on PerMessageDeflate("],
+    "fault_proxy.py": ["counted to 500 over", "silence noticed after", "a ping took"],
     "headers.py": ["sent      X-Trace: 42", "answered  101", "chosen    chat.v2", "refused   401"],
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
     "logging_frames.py": ["DEBUG > TEXT 'hello' [5 bytes]", "Authorization: (hidden)", "INFO  two messages"],

@@ -38,7 +38,7 @@ NAMES = {
     "openline.sync": ["connect", "unix_connect", "ClientConnection"],
     "openline.sync.client": ["connect", "unix_connect", "ClientConnection"],
     "openline.sync.connection": ["Connection"],
-    "openline.testing": ["EchoServer"],
+    "openline.testing": ["EchoServer", "FaultCounts", "FaultProxy", "Faults", "Pair", "pair"],
     "openline.typing": [
         "Data",
         "BytesLike",

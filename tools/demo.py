@@ -46,6 +46,7 @@ def programs() -> Iterator[list[tuple[str, ...]]]:
             ("subclass.py", echo.uri),
             ("logging_frames.py", echo.uri),
             ("stats.py", echo.uri),
+            ("fault_proxy.py",),  # it has servers and proxies of its own
         ]
 
 

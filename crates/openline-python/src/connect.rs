@@ -269,6 +269,26 @@ impl Client {
         let role = if is_server { Role::Server } else { Role::Client };
         self.open(py, log, move |client, _give_up| client.upgraded(stream, role, leftover))
     }
+
+    /// Makes both ends of a connection, in this process.
+    ///
+    /// Args:
+    ///     uri: what the request says.
+    ///     log: as for `connect`, for the client's end.
+    ///
+    /// Returns:
+    ///     The handles of the client's end and of the server's.
+    fn pair(&self, py: Python<'_>, uri: &str, log: Wanted) -> PyResult<(Handle, Handle)> {
+        let mut server = None;
+        let handle = self.open(py, log, |client, _give_up| {
+            let (ours, theirs) = openline::testing::pair_of(client, uri)?;
+            server = Some(theirs);
+            Ok(ours)
+        })?;
+        let connection = server.expect("bug: both ends are made, or none");
+        let large_limit = self.large_limit;
+        Ok((handle, Handle::new(Opened { connection, large_limit, journal: None })))
+    }
 }
 
 impl Client {

@@ -11,6 +11,7 @@ mod deflate;
 mod echo_server;
 mod error;
 mod extension;
+mod fault_proxy;
 mod fields;
 mod fragments;
 mod frames;
@@ -41,6 +42,7 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Handle>()?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<echo_server::EchoServer>()?;
+    module.add_class::<fault_proxy::FaultProxy>()?;
     module.add_class::<deflate::Deflate>()?;
     module.add_class::<deflate::DeflateCodec>()?;
     gate::register(module)?;

@@ -94,8 +94,9 @@ impl Flow {
         ahead.sort_unstable();
         Flow {
             split: faults.split,
-            delay: faults.delay,
-            jitter: faults.jitter,
+            // Longer than any test, and no clock overflows.
+            delay: faults.delay.min(YEAR),
+            jitter: faults.jitter.min(YEAR),
             rate: faults.rate,
             sizes: random(4),
             delays: random(5),
@@ -296,6 +297,8 @@ const QUEUE_LEN: usize = 256 << 10;
 
 /// What `jitter` counts as one, where nothing is split.
 const PIECE_LEN: usize = 64 << 10;
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 const PASSES_PER_SECOND: u64 = 50;
 
