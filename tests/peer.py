@@ -83,8 +83,9 @@ class Peer:
         elif length == 127:
             (length,) = struct.unpack("!Q", self._read(8))
         mask = self._read(4)
-        payload = self._read(length)
-        return first, bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+        payload = int.from_bytes(self._read(length), "big")
+        mask = (mask * (length // 4 + 1))[:length]
+        return first, (payload ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
 
     def expect_fast(self) -> tuple[int, int]:
         """Read a frame that may be large: its first byte, and the length of its payload."""
@@ -156,12 +157,15 @@ class Peer:
         self._accepted.set()
 
     def _read(self, length: int) -> bytes:
-        while len(self._received) < length:
+        pieces, missing = [self._received], length - len(self._received)
+        while missing > 0:
             data = self.socket.recv(2**16)
             assert data, "the stream is over"
-            self._received += data
-        data, self._received = self._received[:length], self._received[length:]
-        return data
+            pieces.append(data)
+            missing -= len(data)
+        data = b"".join(pieces)
+        self._received = data[length:]
+        return data[:length]
 
 
 def interrupt_later(seconds: float = 0.2, signum: int = signal.SIGINT) -> threading.Timer:

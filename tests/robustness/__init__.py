@@ -1,0 +1,1 @@
+"""What must hold whatever happens, a file for each promise; `classes` says which tests show which."""
