@@ -657,8 +657,9 @@ impl Line {
     pub(crate) fn on_deadline(&self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => {
-                if self.paused.load(Ordering::Relaxed) {
-                    // Not reading is our own choice while the queue is full: it says nothing of the peer.
+                if self.paused.load(Ordering::Relaxed) || self.has_unread_bytes() {
+                    // Not reading is our own choice while the queue is full, and the system's after
+                    // the process stood still: it says nothing of the peer.
                     self.life.fetch_add(1, Ordering::Relaxed);
                     self.data.fetch_add(1, Ordering::Relaxed);
                 }
@@ -716,6 +717,12 @@ impl Line {
             let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "idle timeout");
             self.fail(Cause::IdleTimeout, close);
         }
+    }
+
+    fn has_unread_bytes(&self) -> bool {
+        let now = Deadline::from(Duration::ZERO);
+        let transport = self.transport();
+        transport.is_some_and(|it| it.wait(Interest::Read, now).is_ok_and(|ready| ready.readable))
     }
 
     fn release_compression(&self, now: Instant) {

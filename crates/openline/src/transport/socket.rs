@@ -77,6 +77,9 @@ pub(super) fn wait_for(
     interest: Interest,
     deadline: Deadline,
 ) -> io::Result<Readiness> {
+    if let Some(readiness) = wait_in_milliseconds(descriptor, interest, deadline)? {
+        return Ok(readiness);
+    }
     let mut flags = PollFlags::empty();
     flags.set(PollFlags::IN, interest.reads());
     flags.set(PollFlags::OUT, interest.writes());
@@ -89,6 +92,38 @@ pub(super) fn wait_for(
         readable: interest.reads() && (failed || ready.contains(PollFlags::IN)),
         writable: interest.writes() && (failed || ready.contains(PollFlags::OUT)),
     })
+}
+
+/// Waits but for the last millisecond; `None` if nothing was ready by then.
+///
+/// Linux's `ppoll` goes on with the rest of its time after the process stood still (SIGSTOP, a
+/// debugger), however long that was; `poll` looks at the clock.
+fn wait_in_milliseconds(
+    descriptor: BorrowedFd<'_>,
+    interest: Interest,
+    deadline: Deadline,
+) -> io::Result<Option<Readiness>> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    let Some(left) = deadline.remaining() else { return Ok(None) };
+    let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+    if milliseconds == 0 {
+        return Ok(None);
+    }
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::POLLIN, interest.reads());
+    flags.set(PollFlags::POLLOUT, interest.writes());
+    let mut fds = [PollFd::new(descriptor, flags)];
+    let timeout = PollTimeout::try_from(milliseconds).expect("bug: a time-out is not negative");
+    if poll(&mut fds, timeout)? == 0 {
+        return Ok(None);
+    }
+    let ready = fds[0].revents().unwrap_or(PollFlags::POLLERR);
+    let failed = ready.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
+    Ok(Some(Readiness {
+        readable: interest.reads() && (failed || ready.contains(PollFlags::POLLIN)),
+        writable: interest.writes() && (failed || ready.contains(PollFlags::POLLOUT)),
+    }))
 }
 
 /// `poll` with a deadline instead of a time-out, in nanoseconds and rounded up, never early.
