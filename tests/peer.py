@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -43,13 +44,21 @@ class Peer:
         first: bytes sent right behind the response.
         response: what to answer in place of a correct response; None: nothing at all.
         extensions: the extensions in a correct response.
+        context: with what to speak TLS; None: not at all.
     """
 
     def __init__(
-        self, first: bytes = b"", response: bytes | None = b"correct", extensions: str = ""
+        self,
+        first: bytes = b"",
+        response: bytes | None = b"correct",
+        extensions: str = "",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"ws://127.0.0.1:{self._listener.getsockname()[1]}/"
+        if context is not None:
+            self._listener = context.wrap_socket(self._listener, server_side=True)
+            self.uri = self.uri.replace("ws", "wss", 1)
         self._first = first
         self._response = response
         self._extensions = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
@@ -156,16 +165,20 @@ class Peer:
             connection.shutdown(socket.SHUT_WR)
         self._accepted.set()
 
-    def _read(self, length: int) -> bytes:
+    def await_bytes(self, length: int) -> None:
+        """Wait until so many bytes have come; `expect` begins with them."""
         pieces, missing = [self._received], length - len(self._received)
         while missing > 0:
             data = self.socket.recv(2**16)
             assert data, "the stream is over"
             pieces.append(data)
             missing -= len(data)
-        data = b"".join(pieces)
-        self._received = data[length:]
-        return data[:length]
+        self._received = b"".join(pieces)
+
+    def _read(self, length: int) -> bytes:
+        self.await_bytes(length)
+        data, self._received = self._received[:length], self._received[length:]
+        return data
 
 
 def interrupt_later(seconds: float = 0.2, signum: int = signal.SIGINT) -> threading.Timer:

@@ -554,7 +554,7 @@ class TestPickling:
     }
 
     @pytest.mark.parametrize("how", COPIES)
-    @pytest.mark.parametrize("name", [name for name in exceptions.__all__ if name not in ("CloseCause", "ConnectError")])
+    @pytest.mark.parametrize("name", [*{*exceptions.__all__} - {"CloseCause", "ConnectError"}])
     def test_exceptions_travel(self, name: str, how: str) -> None:
         kind = getattr(exceptions, name)
         error = kind(*self.ARGUMENTS.get(name, ("what went wrong",)))

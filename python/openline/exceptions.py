@@ -21,7 +21,8 @@
     - `InvalidState`
     - `ConcurrencyError`
 
-Time-outs are the builtin `TimeoutError`; trouble with TLS is `ssl.SSLError`. Names, attributes and texts are
+Time-outs are the builtin `TimeoutError`; that of a send is its subclass `SendTimeout`, which tells what went
+out. Trouble with TLS is `ssl.SSLError`. Names, attributes and texts are
 those of `websockets.exceptions` 17.4, so error handling written for that package works here. All of them can
 be pickled.
 """
@@ -73,6 +74,7 @@ __all__ = [
     "TooManyFragments",
     "InvalidState",
     "ConcurrencyError",
+    "SendTimeout",
 ]
 
 
@@ -699,6 +701,32 @@ class ConcurrencyError(WebSocketException, RuntimeError):
     >>> issubclass(ConcurrencyError, RuntimeError)
     True
     """
+
+
+class SendTimeout(TimeoutError):
+    """Sending took longer than its `timeout`; tells what went out.
+
+    Args:
+        message: a text for people. Default: "".
+        committed: whether anything went out. Default: False.
+        sent: how many messages went out. Default: 0.
+
+    Attributes:
+        committed: False: nothing of what was to be sent went out; it can be sent again. True: a part went out.
+            The rest of a message that was cut goes out first with the next call or the close; or, if the
+            message was sent in fragments from an iterable, the connection is failed.
+        sent: the number of messages that went out, or whose rest will; what `send_many` has left are those
+            behind them. 0 for a message in fragments, which the peer does not get.
+
+    >>> error = SendTimeout("timed out", committed=True, sent=2)
+    >>> isinstance(error, TimeoutError), error.committed, error.sent
+    (True, True, 2)
+    """
+
+    def __init__(self, message: str = "", *, committed: bool = False, sent: int = 0) -> None:
+        super().__init__(message)
+        self.committed = committed
+        self.sent = sent
 
 
 def _unsendable_header(name: str, value: str | None, text: str) -> _UnsendableHeader:

@@ -877,12 +877,16 @@ ROWS: list[Row] = [
     Row(
         what="`websockets.exceptions`",
         theirs="the names that it has",
-        ours="also `CloseCause` and `ConnectError`",
+        ours="also `CloseCause`, `ConnectError` and `SendTimeout`",
         why="They are openline's own.",
         shown={
             "exceptions/all_names": ["result"],
             "exceptions/at_the_top_level": ["*"],
-            "exceptions/all_are_raisable_as_their_bases": ["result.CloseCause", "result.ConnectError"],
+            "exceptions/all_are_raisable_as_their_bases": [
+                "result.CloseCause",
+                "result.ConnectError",
+                "result.SendTimeout",
+            ],
         },
         example=(
             "exceptions/all_are_raisable_as_their_bases",

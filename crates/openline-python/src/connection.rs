@@ -138,8 +138,10 @@ impl Connection {
     ///         cannot pay. Without permessage-deflate nothing is compressed.
     ///
     /// Raises:
-    ///     TimeoutError: `timeout` is over. Either nothing was sent, or the rest of the message goes
-    ///         out first with the next call; within fragments, the connection is failed.
+    ///     SendTimeout: `timeout` is over. It is a `TimeoutError` with an attribute `committed`: False if
+    ///         nothing was sent, and the message can be sent again; True if a part was, and the rest goes
+    ///         out first with the next call or the close. If a fragment was sent, the connection is failed.
+    ///         What the handler of a signal raises, such as `KeyboardInterrupt`, has that attribute too.
     ///     ConnectionClosed: the connection is closed.
     ///     ConcurrencyError: this thread is sending fragments of another message.
     ///     TypeError: the message is none of these, such as a dict; or its fragments are of different
@@ -171,8 +173,10 @@ impl Connection {
     ///     compress: as in `send`, for each of them. Default: None.
     ///
     /// Raises:
-    ///     TimeoutError: `timeout` is over; the text says how many messages are sent. No message is
-    ///         sent in part: its rest goes out first with the next call.
+    ///     SendTimeout: `timeout` is over. It is a `TimeoutError` with an attribute `sent`: how many of the
+    ///         messages went out, counting one that is cut, whose rest goes out first with the next call or
+    ///         the close; `committed` is whether any did. What the handler of a signal raises, such as
+    ///         `KeyboardInterrupt`, has these attributes too.
     ///     ConnectionClosed: the connection is closed.
     ///     ConcurrencyError: this thread is sending fragments of another message.
     ///     TypeError: `messages` is one message, or one of them is neither `str` nor bytes-like;

@@ -10,10 +10,10 @@ use openline::{Cause, CloseFrame, Closed, ConnectError, Error, ProtocolError, ru
 use pyo3::exceptions::{
     PyEOFError, PyInterruptedError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
 };
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{IntoPyDict, PyBytes, PyTuple};
+use pyo3::{IntoPyObjectExt, intern};
 
 /// The exception for an error of the engine.
 pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
@@ -55,6 +55,16 @@ pub(crate) fn never_open(py: Python<'_>) -> PyErr {
 /// A `ConcurrencyError`.
 pub(crate) fn concurrency_error(py: Python<'_>, text: &str) -> PyErr {
     make(py, "ConcurrencyError", (text,)).unwrap_or_else(|error| error)
+}
+
+/// The `SendTimeout` that tells what went out.
+pub(crate) fn send_timeout(py: Python<'_>, text: &str, committed: bool, sent: usize) -> PyErr {
+    let made = || {
+        let what = [("committed", committed.into_py_any(py)?), ("sent", sent.into_py_any(py)?)];
+        let class = exceptions(py)?.getattr(intern!(py, "SendTimeout"))?;
+        Ok(PyErr::from_value(class.call((text,), Some(&what.into_py_dict(py)?))?))
+    };
+    made().unwrap_or_else(|error: PyErr| error)
 }
 
 /// An `ssl.SSLError`.

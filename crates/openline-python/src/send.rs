@@ -3,15 +3,17 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use openline::{Compress, Connection, Deadline, Error, FragmentSender, Outgoing};
-use pyo3::exceptions::{PyTimeoutError, PyTypeError};
+use openline::{Compress, Deadline, Error, FragmentSender, Outgoing};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyMapping};
 
 use crate::convert::Data;
 use crate::error;
 use crate::line::Line;
-use crate::wait::{once, resume};
+use crate::signals;
+use crate::wait::once;
 
 /// Which thread is between two fragments of a message that it sends. Its own calls of `send`, from
 /// the iterator or a signal handler, would wait for the end of that message for ever.
@@ -67,7 +69,12 @@ fn send_whole(
     deadline: Deadline,
 ) -> PyResult<()> {
     let mut rest = Rest::default();
-    resume(py, line, || rest.go_on(line, deadline, || line.send_timeout(message, deadline)))
+    let send = || line.send_timeout(message, deadline);
+    let outcome = rest.go_on(py, line, deadline, send).map_err(|stop| {
+        let committed = rest.is_committed;
+        stop.raised(py, committed, committed.into())
+    });
+    line.report(py, outcome)
 }
 
 /// Sends one message whose fragments come from Python, as `websockets` does: each in a frame that
@@ -95,13 +102,25 @@ fn send_fragments(
         let payload = data.payload()?;
         let sender =
             sender.get_or_insert_with(|| line.send_fragments(data.kind(text)).compress(compress));
-        let mut rest = Rest::default();
-        resume(py, line, || rest.go_on(line, deadline, || sender.send(payload, deadline)))?;
+        send_fragment(py, line, turn.is_taken, deadline, || sender.send(payload, deadline))?;
         turn.take();
     }
     let Some(mut sender) = sender else { return Ok(()) };
+    send_fragment(py, line, true, deadline, || sender.finish(b"", deadline))
+}
+
+/// Sends one fragment. With an error its message has no end: no whole one is sent.
+fn send_fragment(
+    py: Python<'_>,
+    line: &Line,
+    has_begun: bool,
+    deadline: Deadline,
+    send: impl FnMut() -> openline::Result<()> + Send,
+) -> PyResult<()> {
     let mut rest = Rest::default();
-    resume(py, line, || rest.go_on(line, deadline, || sender.finish(b"", deadline)))
+    let outcome = rest.go_on(py, line, deadline, send);
+    let outcome = outcome.map_err(|stop| stop.raised(py, has_begun || rest.is_committed, 0));
+    line.report(py, outcome)
 }
 
 struct Turn<'t> {
@@ -164,21 +183,22 @@ fn send_all(
     let mut sent = 0;
     let mut rest = Rest::default();
     loop {
-        let outcome = once(py, line, || {
-            rest.go_on(line, deadline, || {
-                let (more, outcome) = line.send_many(outgoing[sent..].iter().copied(), deadline);
-                sent += more;
-                outcome
-            })
+        let outcome = rest.go_on(py, line, deadline, || {
+            let (more, outcome) = line.send_many(outgoing[sent..].iter().copied(), deadline);
+            sent += more;
+            outcome
+        });
+        outcome.map_err(|stop| {
+            let stop = match stop {
+                Stop::Timeout(text) => {
+                    Stop::Timeout(format!("{text}; {sent} of {} messages are sent", outgoing.len()))
+                }
+                stop => stop,
+            };
+            stop.raised(py, sent > 0, sent)
         })?;
-        match outcome {
-            Ok(()) if sent < outgoing.len() => {} // Only the rest of one message went out.
-            Err(Error::Interrupted { .. }) => crate::signals::check(py)?,
-            Err(error @ Error::Timeout { .. }) => {
-                let text = format!("{error}; {sent} of {} messages are sent", outgoing.len());
-                return Err(PyTimeoutError::new_err(text));
-            }
-            outcome => return outcome.map_err(|error| error::to_python(py, error)),
+        if sent == outgoing.len() {
+            return Ok(());
         }
     }
 }
@@ -199,21 +219,57 @@ struct Rest {
 }
 
 impl Rest {
+    /// Sends, or goes on with the rest, until it is done. Signals are handled in between (PEP 475).
     fn go_on(
         &mut self,
-        connection: &Connection,
+        py: Python<'_>,
+        line: &Line,
         deadline: Deadline,
-        send: impl FnOnce() -> openline::Result<()>,
-    ) -> openline::Result<()> {
-        if self.is_committed {
-            connection.flush(deadline)?;
-            self.is_committed = false;
-            return Ok(());
+        mut send: impl FnMut() -> openline::Result<()> + Send,
+    ) -> Result<(), Stop> {
+        loop {
+            let is_rest = self.is_committed;
+            let outcome = once(py, line, || if is_rest { line.flush(deadline) } else { send() });
+            match outcome.map_err(Stop::Other)? {
+                Ok(()) => {
+                    self.is_committed = false;
+                    return Ok(());
+                }
+                Err(Error::Interrupted { committed }) => {
+                    self.is_committed |= committed;
+                    signals::check(py).map_err(Stop::Signal)?;
+                }
+                Err(error @ Error::Timeout { committed, .. }) => {
+                    self.is_committed |= committed;
+                    return Err(Stop::Timeout(error.to_string()));
+                }
+                Err(error) => return Err(Stop::Other(error::to_python(py, error))),
+            }
         }
-        let outcome = send();
-        if let Err(Error::Interrupted { committed }) = &outcome {
-            self.is_committed = *committed;
+    }
+}
+
+/// Why sending stopped early.
+enum Stop {
+    /// What the handler of a signal raised.
+    Signal(PyErr),
+    Timeout(String),
+    Other(PyErr),
+}
+
+impl Stop {
+    /// The exception, which tells what went out if that is not all or nothing.
+    fn raised(self, py: Python<'_>, committed: bool, sent: usize) -> PyErr {
+        match self {
+            Stop::Signal(raised) => {
+                let value = raised.value(py);
+                // An exception that takes no attributes is raised as it is.
+                let _ = value.setattr(intern!(py, "committed"), committed);
+                let _ = value.setattr(intern!(py, "sent"), sent);
+                raised
+            }
+            Stop::Timeout(text) => error::send_timeout(py, &text, committed, sent),
+            Stop::Other(raised) => raised,
         }
-        outcome
     }
 }
