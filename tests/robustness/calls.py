@@ -68,7 +68,7 @@ ATTRIBUTES = [
 ]
 """What never waits for anything."""
 
-ENDS_AT_ONCE = ["__del__", "abandon", "close_socket"]
+ENDS_AT_ONCE = ["__del__", "abort", "close_socket"]
 """Calls after which what was on its way is lost."""
 
 
@@ -181,7 +181,7 @@ CALLS: dict[str, Callable[[Holder], object]] = {
     "pong": lambda holder: holder.connection.pong(),
     "close": lambda holder: holder.connection.close(),
     "wait_closed": lambda holder: holder.connection.wait_closed(),
-    "abandon": lambda holder: holder.connection.abandon(),
+    "abort": lambda holder: holder.connection.abort(),
     "close_socket": lambda holder: holder.connection.close_socket(),
     "start_keepalive": lambda holder: holder.connection.start_keepalive(),
     "handshake": handshake,

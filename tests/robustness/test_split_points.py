@@ -110,7 +110,7 @@ def tls(
     peer = TlsPeer(context)
     ws = peer.connect(ssl=ssl.create_default_context() if request.param == "SSLContext" else None)
     yield peer, ws
-    ws.abandon()
+    ws.abort()
     peer.close()
 
 

@@ -44,6 +44,8 @@ use crate::write::Turn;
 /// line.close(1000, "")?;
 /// # Ok(()) }
 /// ```
+///
+#[doc = include_str!("bounds.md")]
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub(crate) line: Arc<Line>,
