@@ -92,8 +92,9 @@ SHORT := assemblyai or cartesia or deepgram or soniox or documents
 packages-short: build $(PACKAGES)/.short ## the same with those that install in seconds
 	$(QUIET) "published packages, short" $(PYTEST) tests/packages -k "$(SHORT)"
 
-test-many: build ## hundreds of failures of each kind, and 1 GiB each way through TLS
-	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py
+test-many: build ## thousands of connections and failures, 1 GiB through TLS, 10 million messages
+	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py \
+		tests/robustness/test_reconnects.py tests/robustness/test_memory.py
 
 conformance-short: build ## the Autobahn cases but those of compression: 301, with each client and server
 	$(QUIET) "the Rust endpoint" cargo build --locked -p openline --example autobahn
