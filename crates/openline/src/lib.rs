@@ -31,6 +31,8 @@
 mod address;
 mod client;
 mod closed;
+#[cfg(all(test, not(feature = "model")))]
+mod closings;
 mod connection;
 mod deadline;
 mod dial;

@@ -14,5 +14,6 @@ mod peer;
 mod receiving;
 mod sending;
 mod serving;
+mod short_writes;
 mod tls;
 mod ways;

@@ -182,3 +182,36 @@ fn an_end_without_the_goodbye_of_tls_and_an_abort_have_their_causes() {
         }
     }
 }
+
+/// RFC 8446 §4.6.3: either side may change its keys at any time, and ask the other to do so.
+#[test]
+fn keys_are_changed_in_the_middle() {
+    let pki = pki("localhost");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
+    let server = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let session = openline::rustls::ServerConnection::new(pki.server).unwrap();
+        let mut stream = openline::rustls::StreamOwned::new(session, socket);
+        crate::peer::accept(&mut stream, b"");
+        for n in 0..100 {
+            stream.write_all(&[b"\x82\x7e\x03\xe8", &[n; 1000][..]].concat()).unwrap();
+            stream.conn.refresh_traffic_keys().unwrap();
+            // Within a message, too.
+            stream.write_all(b"\x01\x01a").unwrap();
+            stream.conn.refresh_traffic_keys().unwrap();
+            stream.write_all(b"\x80\x01b").unwrap();
+            stream.flush().unwrap();
+            let mut frame = [0; 6 + 5];
+            stream.read_exact(&mut frame).unwrap();
+            assert_eq!(frame[..2], [0x81, 0x85]);
+        }
+    });
+    let line = Client::new().tls(pki.client).ping_interval(None).connect(&uri).unwrap();
+    for n in 0..100 {
+        assert!(line.recv_timeout(LONG).unwrap() == Message::Binary(vec![n; 1000]));
+        assert_eq!(line.recv_timeout(LONG).unwrap(), "ab".into());
+        line.send("reply").unwrap();
+    }
+    server.join().unwrap();
+}

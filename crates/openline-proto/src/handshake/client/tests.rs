@@ -101,6 +101,54 @@ fn real_and_odd_servers_are_understood() {
              Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\
              CF-Cache-Status: DYNAMIC\r\nReport-To: {{\"endpoints\":[]}}\r\nCF-RAY: 8f-FRA\r\n\r\n"
         ),
+        // Python: websockets, and uvicorn with wsproto.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nDate: Mon, 06 Jan 2025 10:00:00 GMT\r\n\
+             Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\
+             Server: Python/3.12 websockets/13.1\r\n\r\n"
+        ),
+        format!(
+            "HTTP/1.1 101 \r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        ),
+        // Erlang, Cowboy.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\
+             date: Mon, 06 Jan 2025 10:00:00 GMT\r\nsec-websocket-accept: {accept}\r\n\
+             server: Cowboy\r\nupgrade: websocket\r\n\r\n"
+        ),
+        // Envoy, and HAProxy, in front of an origin.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+             sec-websocket-accept: {accept}\r\nx-envoy-upstream-service-time: 3\r\n\
+             server: envoy\r\n\r\n"
+        ),
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {accept}\r\n\
+             connection: upgrade\r\nupgrade: websocket\r\nset-cookie: SERVERID=a1; path=/\r\n\r\n"
+        ),
+        // .NET, Kestrel.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+             Date: Mon, 06 Jan 2025 10:00:00 GMT\r\nServer: Kestrel\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        ),
+        // Java: Netty, and Undertow.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+             sec-websocket-accept: {accept}\r\n\r\n"
+        ),
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\
+             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Location: ws://example.com/\r\n\r\n"
+        ),
+        // A load balancer that adds its own options, in the other order, and cookies.
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Keep-Alive, Upgrade\r\n\
+             Set-Cookie: lb=1; Path=/\r\nSet-Cookie: lb2=2; Path=/; Secure\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\
+             Strict-Transport-Security: max-age=31536000\r\n\r\n"
+        ),
         // Old firmware: the words of the drafts.
         format!("HTTP/1.1 101 Web Socket Protocol Handshake\r\n{ACCEPTED}\r\n"),
         // No reason phrase, no blank after the code.
