@@ -645,6 +645,28 @@ impl Client {
         self
     }
 
+    /// Fragments of one incoming message at most; over it the connection fails with 1009, so that a
+    /// message of fragments without end, even of empty ones, ends. Default: 131,072.
+    ///
+    /// ```
+    /// use openline::{Client, Deadline, Error, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// let settings = Client::new().max_fragments(2);
+    /// let (line, peer) = openline::testing::pair_of(&settings, "ws://localhost/")?;
+    /// let mut message = peer.send_fragments(Kind::Text);
+    /// for _ in 0..3 {
+    ///     message.send(b"", Deadline::NEVER)?;
+    /// }
+    /// assert!(matches!(line.recv(), Err(Error::Closed(_))));
+    /// # drop(message);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn max_fragments(mut self, fragments: usize) -> Client {
+        self.settings.limits.max_fragments = fragments;
+        self
+    }
+
     /// Received messages that may wait for `recv`; beyond, the socket is not read, so that the peer
     /// has to wait, and nothing is dropped. Default: 16; `None`: no limit.
     ///
