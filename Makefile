@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree bench bench-compression \
-	bench-conformance build clean
+	bench-conformance soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +44,7 @@ demo: build ## build, then run the programs of examples/ against servers of our 
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model fuzz-smoke types test-python packages-short conformance-short test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model fuzz-smoke types test-python soak-short packages-short conformance-short test-examples ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -74,7 +74,7 @@ fuzz: ## MINUTES (10) of each fuzz target: fuzz/README.md
 	@$(PYTHON) tools/fuzz.py --minutes-each $(MINUTES) $(addprefix --target ,$(TARGET))
 
 types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs against the module
-	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance tests
+	$(QUIET) "mypy" $(BIN)/mypy --strict python/openline examples tools bench conformance soak tests
 	$(QUIET) "stubtest" $(BIN)/python -m mypy.stubtest openline._openline
 	$(QUIET) "docstrings of the stub" $(BIN)/python tools/stub_docs.py --check
 	@tools/pyright.sh
@@ -82,7 +82,7 @@ types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs ag
 test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
-	$(QUIET) "Python tests" $(PYTEST) tests conformance \
+	$(QUIET) "Python tests" $(PYTEST) tests conformance soak \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages
 
 packages: build $(PACKAGES)/.all ## published packages, unmodified, with openline behind them: docs/packages.md
@@ -104,6 +104,13 @@ conformance-short: build ## the Autobahn cases but those of compression: 301, wi
 conformance: build ## all 517 Autobahn cases, with each client and server
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
 	@$(BIN)/python conformance/run.py --release
+
+soak: build ## MINUTES (10) of hundreds of connections, with faults, every message checked: soak/README.md
+	$(QUIET) "matplotlib" $(BIN)/python -m pip install --quiet --no-deps -r requirements-soak.txt
+	@$(BIN)/python soak/soak.py --minutes $(MINUTES) --report
+
+soak-short: build ## the same for half a minute
+	$(QUIET) "a short soak" $(BIN)/python soak/soak.py --minutes 0.4 --connections 80
 
 test-differential: build ## the core against other implementations, hundreds of thousands of cases
 	$(QUIET) "differential tests" env OPENLINE_DIFFERENTIAL_CASES=200000 $(PYTEST) tests/differential
@@ -131,7 +138,8 @@ bench-conformance: build ## what the Autobahn cases of load and of compression c
 build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
-	rm -rf $(VENV) $(PACKAGES) target fuzz/target fuzz/work conformance/reports tests/node/node_modules python/openline/*.so
+	rm -rf $(VENV) $(PACKAGES) target fuzz/target fuzz/work conformance/reports soak/reports \
+		tests/node/node_modules python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.tools: requirements-dev.txt
