@@ -190,7 +190,7 @@ pub enum Cause {
     /// A message or a fragment of the peer is over a limit of ours.
     #[error("{0}")]
     TooBig(ProtocolError),
-    /// What we sent was not acknowledged for so long that TCP gave up.
+    /// What we sent was not acknowledged for `ping_timeout`, or for so long that TCP gave up.
     #[error("{0}")]
     UserTimeout(Arc<io::Error>),
 }

@@ -28,6 +28,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod acknowledgement;
 mod address;
 mod client;
 mod closed;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use openline_proto::extension::Agreed;
 use openline_proto::{CloseCode, CloseFrame, Due, Idleness, Keepalive, Limits, Role, State};
 
+use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
 use crate::driver::{Driver, Registration};
@@ -29,7 +30,7 @@ use crate::keys;
 use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
 use crate::status::{Awaited, Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
-use crate::transport::{Interest, Transport};
+use crate::transport::{Interest, Transport, sent_bytes};
 use crate::write::{PendingControl, WriteHalf};
 
 /// What a connection is made with; see [`Client`](crate::Client) for the meaning of each.
@@ -123,6 +124,7 @@ impl Line {
         let now = sync::now();
         let keepalive = Keepalive::new(settings.ping_interval, settings.ping_timeout, now);
         let idleness = Idleness::new(settings.idle_timeout, now);
+        let acknowledgement = Acknowledgement::new(settings.ping_timeout, now);
         let journal = settings.journal.as_ref();
         let read =
             ReadHalf::new(transport.clone(), role, settings.limits, extensions, journal, leftover);
@@ -143,7 +145,7 @@ impl Line {
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),
-            bell: Bell::new(Status::new(keepalive, idleness)),
+            bell: Bell::new(Status::new(keepalive, idleness, acknowledgement)),
             state: AtomicU8::new(State::Open as u8),
             close_timeout: Mutex::new(settings.close_timeout),
             cutter: Mutex::new(Some(transport)),
@@ -180,9 +182,13 @@ impl Line {
 
     /// Begins keepalive anew.
     pub(crate) fn set_keepalive(&self, interval: Option<Duration>, timeout: Option<Duration>) {
-        let keepalive = Keepalive::new(interval, timeout, sync::now());
-        let deadline = Deadline::from(keepalive.deadline());
-        self.bell.status().keepalive = keepalive;
+        let now = sync::now();
+        let deadline = {
+            let mut status = self.bell.status();
+            status.keepalive = Keepalive::new(interval, timeout, now);
+            status.acknowledgement = Acknowledgement::new(timeout, now);
+            Deadline::from(status.next_deadline())
+        };
         self.driver.at(self, deadline);
     }
 
@@ -665,6 +671,7 @@ impl Line {
                 }
                 self.keep_alive(now);
                 self.end_if_idle(now);
+                self.end_if_unacknowledged(now);
                 self.release_compression(now);
             }
             State::Closing => {
@@ -723,6 +730,19 @@ impl Line {
         let now = Deadline::from(Duration::ZERO);
         let transport = self.transport();
         transport.is_some_and(|it| it.wait(Interest::Read, now).is_ok_and(|ready| ready.readable))
+    }
+
+    fn end_if_unacknowledged(&self, now: Instant) {
+        if self.bell.status().acknowledgement.deadline().is_none_or(|at| now < at) {
+            return;
+        }
+        let transport = self.transport();
+        let sent = transport.and_then(|transport| sent_bytes(transport.source()?));
+        if self.bell.status().acknowledgement.handle_deadline(now, sent) {
+            // The peer is gone: a Close would not reach it.
+            self.lose(rustix::io::Errno::TIMEDOUT.into());
+            self.cut_and_drain();
+        }
     }
 
     fn release_compression(&self, now: Instant) {

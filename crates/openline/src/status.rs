@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use openline_proto::{ClosingHandshake, Idleness, Keepalive, Pings, State};
 
+use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
 use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
@@ -28,6 +29,7 @@ pub(crate) struct Status {
     /// The latest ping of keepalive, until it is answered.
     pub(crate) keepalive_ping: Option<u64>,
     pub(crate) idleness: Idleness,
+    pub(crate) acknowledgement: Acknowledgement,
 }
 
 /// A ping whose Pong a caller waits for.
@@ -39,7 +41,11 @@ pub(crate) struct Awaited {
 }
 
 impl Status {
-    pub(crate) fn new(keepalive: Keepalive, idleness: Idleness) -> Status {
+    pub(crate) fn new(
+        keepalive: Keepalive,
+        idleness: Idleness,
+        acknowledgement: Acknowledgement,
+    ) -> Status {
         Status {
             closing: ClosingHandshake::default(),
             cause: None,
@@ -51,6 +57,7 @@ impl Status {
             keepalive,
             keepalive_ping: None,
             idleness,
+            acknowledgement,
         }
     }
 
@@ -78,7 +85,11 @@ impl Status {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match self.closing.state() {
             State::Open => {
-                let deadlines = [self.keepalive.deadline(), self.idleness.deadline()];
+                let deadlines = [
+                    self.acknowledgement.deadline(),
+                    self.idleness.deadline(),
+                    self.keepalive.deadline(),
+                ];
                 deadlines.into_iter().flatten().min()
             }
             State::Closing => self.close_deadline.at(),

@@ -112,7 +112,8 @@ def connect(
             handshake, redirects included. Default: 10. None waits for ever.
         ping_interval: seconds between keepalive pings. Default: 20. None sends none.
         ping_timeout: seconds to wait for the answer to a keepalive ping before the connection is given up
-            with code 1011. Default: 20. None waits for ever.
+            with code 1011; on Linux also for TCP's acknowledgement of what was sent, with pings or without.
+            Default: 20. None waits for ever.
         idle_timeout: seconds without a message, or a part of one, after which the connection is given up with
             code 1011, at most a quarter of them late; pings and pongs do not count. Default: None, no limit.
         close_timeout: seconds for the closing handshake before the line is cut. Default: 10. None waits for

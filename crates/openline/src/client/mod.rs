@@ -549,6 +549,9 @@ impl Client {
     /// The time within which a keepalive ping must be followed by a sign of life: a pong or any other
     /// bytes. Then the connection fails with 1011. Default: 20 seconds; `None`: never.
     ///
+    /// On Linux it is also the time within which the peer's system must acknowledge what was sent, with pings or
+    /// without, at most half of it late. A peer that is there and does not read is not ended by that.
+    ///
     /// ```
     /// use std::time::Duration;
     /// use openline::Client;

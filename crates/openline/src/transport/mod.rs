@@ -6,6 +6,7 @@
 
 mod socket;
 mod stream;
+mod tcp_info;
 mod tls;
 
 use std::any::Any;
@@ -24,6 +25,7 @@ pub use tls::TlsDetails;
 
 pub(crate) use socket::{Socket, poll_until};
 pub(crate) use stream::Carried;
+pub(crate) use tcp_info::{SentBytes, sent_bytes};
 pub(crate) use tls::Tls;
 
 /// A stream of bytes both ways, used by several threads at once.

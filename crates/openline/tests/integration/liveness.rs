@@ -27,7 +27,7 @@ fn a_peer_that_only_answers_pings_is_idle() {
         }
     };
     assert!(start.elapsed() >= TIMEOUT);
-    assert!(pings > 2);
+    assert!(pings > 0);
     assert_eq!(closed_with, CloseFrame::new(1011, "idle timeout").unwrap());
     // It has the time of a closing handshake to answer.
     peer.send_close(&closed_with);
