@@ -309,6 +309,24 @@ class TestExit:
         for _ in range(5):
             assert outcome_of(program, server.uri) == (0, "the end\n", "")
 
+    @pytest.mark.parametrize("call", ["send", "send_many"])
+    def test_daemon_threads_in_a_generator_that_is_sent(self, server: EchoServer, call: str) -> None:
+        """Python up to 3.13 ends the thread in there, by unwinding it through what called the generator."""
+        end = f"""
+        def fragments():
+            while True:
+                time.sleep(0.0005)
+                yield "x"
+
+        connections = [connect(sys.argv[1]) for _ in range(4)]
+        for each in connections:
+            threading.Thread(target=each.{call}, args=(fragments(),), daemon=True).start()
+        time.sleep(0.05)
+        print("the end")
+        """
+        for _ in range(5):
+            assert outcome_of(self.START + end, server.uri) == (0, "the end\n", "")
+
     def test_a_thread_pool_that_was_left_before_the_connection_was_closed(self, server: EchoServer) -> None:
         """Python waits for its workers: what ends them is the end of the connection."""
         end = """

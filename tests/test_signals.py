@@ -8,11 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from openline.exceptions import ConnectionClosedOK
+from openline.exceptions import ConcurrencyError, ConnectionClosedOK
 from openline.frames import Opcode
 from openline.protocol import State
 from openline.sync.client import ClientConnection, connect
@@ -203,6 +203,35 @@ class TestSignalHandlers:
         with pytest.raises(ConnectionClosedOK):
             ws.recv(10)
         timer.join()
+
+    def test_that_sends_within_a_fragment_that_waits(
+        self, peer: Peer, pool: ThreadPoolExecutor, handle_signals: Callable[[Callable[[], object]], None]
+    ) -> None:
+        ws = peer.connect()
+        size = 32 << 20
+        reading: list[Future[list[tuple[int, int]]]] = []
+        refused: list[str] = []
+
+        def handler() -> None:
+            for call in (ws.send, lambda message: ws.send_many([message]), lambda message: ws.send([message])):
+                with pytest.raises(ConcurrencyError) as caught:
+                    call("of the handler")
+                refused.append(str(caught.value))
+            ws.pong(b"of the handler")
+            with pytest.raises(TimeoutError):
+                ws.recv(0)
+            reading.append(pool.submit(lambda: [peer.expect_fast() for _ in range(4)]))
+
+        handle_signals(handler)
+        timer = interrupt_later(0.3, signal.SIGUSR1)
+        ws.send([bytes(size), b"rest"])
+        assert refused == ["cannot send while this thread is already sending a fragmented message"] * 3
+        frames = reading[0].result(20)
+        assert (frames[0], frames[-1]) == ((0x02, size), (0x80, 0))
+        assert sorted(frames[1:-1]) == [(0x00, 4), (0x8A, 14)]
+        timer.join()
+        ws.send("goes on")
+        ws.close()
 
     def test_that_raises(
         self, ws: ClientConnection, handle_signals: Callable[[Callable[[], object]], None]

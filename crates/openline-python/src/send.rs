@@ -11,6 +11,7 @@ use pyo3::types::{PyIterator, PyMapping};
 
 use crate::convert::Data;
 use crate::error;
+use crate::interpreter;
 use crate::line::Line;
 use crate::signals;
 use crate::wait::once;
@@ -92,7 +93,7 @@ fn send_fragments(
     let mut sender: Option<FragmentSender<'_>> = None;
     let mut turn = Turn { turn, is_taken: false };
     let mut is_text = None;
-    for fragment in fragments {
+    while let Some(fragment) = interpreter::next(fragments) {
         let fragment = fragment?;
         let data = Data::new(&fragment)?
             .ok_or_else(|| PyTypeError::new_err("iterable must contain bytes or str"))?;
@@ -102,7 +103,15 @@ fn send_fragments(
         let payload = data.payload()?;
         let sender =
             sender.get_or_insert_with(|| line.send_fragments(data.kind(text)).compress(compress));
-        send_fragment(py, line, turn.is_taken, deadline, || sender.send(payload, deadline))?;
+        let has_begun = turn.is_taken;
+        send_fragment(py, line, has_begun, deadline, || {
+            let outcome = sender.send(payload, deadline);
+            if matches!(outcome, Err(Error::Interrupted { committed: true })) {
+                // Before a signal handler runs, which would wait for the message that it is in.
+                turn.take();
+            }
+            outcome
+        })?;
         turn.take();
     }
     let Some(mut sender) = sender else { return Ok(()) };
@@ -160,8 +169,8 @@ pub(crate) fn send_many(
         let text = format!("messages must be an iterable of messages, not {kind}");
         return Err(PyTypeError::new_err(text));
     }
-    let data = messages
-        .try_iter()?
+    let messages = messages.try_iter()?;
+    let data = std::iter::from_fn(|| interpreter::next(&messages))
         .map(|message| Data::of("each of messages", &message?))
         .collect::<PyResult<Vec<_>>>()?;
     let compress = self::compress(compress);
