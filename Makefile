@@ -34,8 +34,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python packages packages-short test-many \
-	test-differential test-examples conformance conformance-short lint types check-tree bench bench-compression \
-	bench-conformance soak soak-short build clean
+	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
+	bench-compression bench-conformance soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -118,6 +118,10 @@ test-differential: build ## the core against other implementations, hundreds of 
 test-examples: build ## the programs of examples/, of the Rust crate's examples/, and of the README
 	$(QUIET) "Rust examples" cargo build --locked -p openline --examples
 	$(QUIET) "examples and README" $(PYTEST) tests/test_examples.py tests/test_readme.py
+
+robustness: build ## the table of docs/robustness.md: openline beside other clients, in the worst situations
+	$(QUIET) "websocket-client" $(BIN)/python -m pip install --quiet --no-deps -r requirements-robustness.txt
+	@cd tests && ../$(BIN)/python -m robustness.page
 
 bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/roundtrip.py --rounds 9

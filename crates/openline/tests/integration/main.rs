@@ -12,6 +12,7 @@ mod logging;
 mod panicking;
 mod peer;
 mod receiving;
+mod robustness;
 mod sending;
 mod serving;
 mod short_writes;
