@@ -7,6 +7,7 @@ declare -A packages=(
     [danted]=dante-server
     [microsocks]=microsocks
     [nginx]=nginx-light
+    [openssl]=openssl
     [squid]=squid-openssl
     [stunnel4]=stunnel4
     [tinyproxy]=tinyproxy

@@ -179,6 +179,7 @@ CLASSES = [
             "tests/test_certificates.py",
             f"{HERE}/test_split_points.py::test_every_point_within_a_tls_record",
             f"{SOCKETS}/tls.rs::keys_are_changed_in_the_middle",
+            f"{HERE}/test_key_update.py",
             f"{SOCKETS}/tls.rs::sending_and_receiving_at_once",
             f"{SOCKETS}/tls.rs::truncation_is_an_error",
             "tests/test_many.py::test_both_directions_at_once",
