@@ -351,13 +351,40 @@ def test_a_forked_child_lets_go(server: EchoServer, context: ssl.SSLContext) -> 
     ws.close()
 
 
+class Session:
+    has_ticket = True
+
+
 def test_sessions_of_few_servers_are_kept(context: ssl.SSLContext) -> None:
     from openline import _sessions
 
     class Connection:
-        session = "a session"
+        session = Session()
 
     for number in range(300):
         _sessions.remember(context, f"host{number}", Connection())
     kept: list[object] = [_sessions.recall(context, f"host{number}") for number in range(300)]
-    assert kept == [None] * 44 + ["a session"] * 256
+    assert kept == [None] * 44 + [Connection.session] * 256
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+def test_sessions_are_taken_rarely_where_that_leaks(
+    context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, leaks: bool
+) -> None:
+    from openline import _sessions
+
+    taken = []
+
+    class Connection:
+        @property
+        def session(self) -> Session:
+            taken.append(Session())
+            taken[-1].has_ticket = len(taken) > 1  # it comes after the handshake
+            return taken[-1]
+
+    monkeypatch.setattr(_sessions, "_PAUSE", 600.0 if leaks else 0.0)
+    for _ in range(5):
+        _sessions.remember(context, "host", Connection())
+    assert len(taken) == (2 if leaks else 5)
+    kept: object = _sessions.recall(context, "host")
+    assert kept is taken[-1]
