@@ -10,6 +10,7 @@ was lost that should not be, if memory grew, or if descriptors or threads were l
 from __future__ import annotations
 
 import argparse
+import ctypes
 import faulthandler
 import gc
 import os
@@ -31,10 +32,6 @@ from session import LIMIT, Client, Counts
 
 REPORTS = pathlib.Path(__file__).resolve().parent / "reports"
 
-# So that what glibc keeps for each thread does not look like a leak, nor hide one: large blocks go back to
-# the system at once.
-ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(128 << 10)}
-
 # Less of it says nothing about memory.
 MINUTES_FOR_MEMORY = 2.0
 
@@ -47,8 +44,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="what decides on all chance (another each time)")
     parser.add_argument("--report", action="store_true", help="write a report to soak/reports/")
     options = parser.parse_args()
-    if not ALLOCATOR.items() <= os.environ.items():
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR})
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     print(f"soak: seed {seed}, {options.connections} connections, {options.minutes:g} minutes", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak") as directory:
@@ -93,6 +88,7 @@ def soak(directory: pathlib.Path, minutes: float, connections: int, pause: float
         counts = total(clients)
         violations = [violation for client in clients for violation in client.violations]
         violations += left(before)
+        give_back_memory()
         memory_after = rss_mib(os.getpid())
         running.stop()
     result = Result(
@@ -105,6 +101,7 @@ def soak(directory: pathlib.Path, minutes: float, connections: int, pause: float
 
 def sample(elapsed: float, clients: list[Client], servers_pid: int) -> Sample:
     counts = total(clients)
+    give_back_memory()
     return Sample(
         seconds=elapsed,
         rss_mib=rss_mib(os.getpid()),
@@ -149,6 +146,13 @@ def left(before: tuple[int, int]) -> Iterable[tuple[str, str]]:
     for what, now, then in [("descriptors", descriptors(), before[0]), ("threads", threads(), before[1])]:
         if now > then:
             yield "left", f"{now} {what}, {then} before"
+
+
+def give_back_memory() -> None:
+    """Have glibc give the system back what is free, which would hide what is not, and look like it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def rss_mib(pid: int) -> float:
