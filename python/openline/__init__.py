@@ -57,6 +57,7 @@ from .exceptions import (
 )
 from .frames import CloseCode, Opcode
 from .protocol import State
+from .report import CloseReport
 from .sync.client import Timings, connect, reconnect
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ __all__ = [
     # dropin
     "install",
     "uninstall",
-    # datastructures, frames, protocol
+    # datastructures, frames, protocol, report
     "CloseCode",
+    "CloseReport",
     "Headers",
     "Opcode",
     "State",

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from .frames import Close
     from .http11 import Response
+    from .report import CloseReport, _RawReport
 
 __all__ = [
     "WebSocketException",
@@ -114,6 +115,7 @@ class ConnectionClosed(WebSocketException):
     """
 
     cause: CloseCause | None = None
+    _report: _RawReport | None = None
 
     def __init__(self, rcvd: Close | None, sent: Close | None, rcvd_then_sent: bool | None = None) -> None:
         if (rcvd_then_sent is None) is not (rcvd is None or sent is None):
@@ -152,6 +154,22 @@ class ConnectionClosed(WebSocketException):
         """
         return "" if self.rcvd is None else self.rcvd.reason
 
+    def report(self) -> CloseReport | None:
+        """Tell what else is known of the connection: counters, ages, the latest frames.
+
+        Returns:
+            A `CloseReport`, whose text is for bug reports; None if this exception was not raised by a
+            connection that was open.
+
+        >>> print(ConnectionClosed(None, None).report())
+        None
+        """
+        if self.cause is None or self._report is None:
+            return None
+        from .report import _report
+
+        return _report(self, self.cause, self._report)
+
 
 class CloseCause(enum.Enum):
     """What ended a connection: the first thing that made its end certain.
@@ -172,7 +190,7 @@ class CloseCause(enum.Enum):
     RESET = "the connection was reset"
     IO_ERROR = "reading or writing failed"
     PING_TIMEOUT = "nothing came from the peer for ping_timeout"
-    IDLE_TIMEOUT = "no message came or went for idle_timeout"
+    IDLE_TIMEOUT = "no message came from the peer for idle_timeout"
     USER_TIMEOUT = "what was sent was not acknowledged"
     PROTOCOL_ERROR = "the peer broke the protocol"
     TOO_BIG = "a message of the peer is over a limit of this side"

@@ -102,6 +102,26 @@ impl Rsv {
     /// RSV3.
     pub const RSV3: Rsv = Rsv(0b0001_0000);
 
+    /// The bits of a frame's first byte.
+    ///
+    /// ```
+    /// use openline_proto::Rsv;
+    /// assert_eq!(Rsv::from_bits(0xc1), Rsv::RSV1); // FIN, RSV1, Text
+    /// ```
+    pub const fn from_bits(first_byte: u8) -> Rsv {
+        Rsv(first_byte & 0b0111_0000)
+    }
+
+    /// The bits where they stand in a frame's first byte.
+    ///
+    /// ```
+    /// use openline_proto::Rsv;
+    /// assert_eq!(Rsv::RSV1.bits(), 0b0100_0000);
+    /// ```
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether no bit is set.
     ///
     /// ```

@@ -73,6 +73,7 @@ mod message;
 mod outbound;
 pub mod proxy;
 pub mod redirect;
+mod tally;
 #[cfg(test)]
 mod testing;
 pub mod uri;
@@ -86,4 +87,5 @@ pub use keepalive::{Due, Idleness, Keepalive, Pings};
 pub use mask::MaskKey;
 pub use message::{Kind, Message};
 pub use outbound::{Outbound, Part};
+pub use tally::{FrameSummary, Tally};
 pub use uri::Uri;

@@ -6,7 +6,9 @@ use openline::extension::CodingError;
 use openline::handshake::{HandshakeError, MessageFault};
 use openline::http::{Headers, Response};
 use openline::proxy::ProxyError;
-use openline::{Cause, CloseFrame, Closed, ConnectError, Error, ProtocolError, rustls};
+use openline::{
+    Cause, CloseFrame, CloseReport, Closed, ConnectError, Error, ProtocolError, Traffic, rustls,
+};
 use pyo3::exceptions::{
     PyEOFError, PyInterruptedError, PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
 };
@@ -185,9 +187,35 @@ pub(crate) fn connection_closed(py: Python<'_>, closed: &Closed) -> PyResult<PyE
     let cause = closed.cause();
     let member = exceptions(py)?.getattr(intern!(py, "CloseCause"))?.getattr(cause_name(cause))?;
     error.value(py).setattr(intern!(py, "cause"), member)?;
+    error.value(py).setattr(intern!(py, "_report"), raw_report(closed.report()))?;
     error.set_cause(py, fault_of(py, cause)?);
     Ok(error)
 }
+
+/// What the Python layer makes a `CloseReport` of.
+fn raw_report(report: &CloseReport) -> RawReport {
+    (
+        report.lifetime.as_secs_f64(),
+        report.latency.map(|latency| latency.as_secs_f64()),
+        raw_traffic(&report.incoming),
+        raw_traffic(&report.outgoing),
+        report.unread_messages,
+        report.unsent_bytes,
+        report.to_string(),
+    )
+}
+
+fn raw_traffic(traffic: &Traffic) -> RawTraffic {
+    let last = traffic.last_frame.map(|frame| {
+        let first = u8::from(frame.fin) << 7 | frame.rsv.bits() | frame.opcode as u8;
+        (first, frame.payload_len)
+    });
+    let age = traffic.age.map(|age| age.as_secs_f64());
+    (traffic.messages, traffic.frames, traffic.bytes, last, age)
+}
+
+type RawReport = (f64, Option<f64>, RawTraffic, RawTraffic, u64, u64, String);
+type RawTraffic = (u64, u64, u64, Option<(u8, u64)>, Option<f64>);
 
 /// The member of `CloseCause`.
 fn cause_name(cause: &Cause) -> &'static str {

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use openline_proto::{CloseCode, CloseFrame, ClosingHandshake, ProtocolError};
+use openline_proto::{CloseCode, CloseFrame, ProtocolError};
 use thiserror::Error;
+
+use crate::report::CloseReport;
 
 /// How a connection ended: both Close frames, who was first, and the cause.
 ///
@@ -20,17 +22,11 @@ use thiserror::Error;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Closed(Box<Ending>);
-
-#[derive(Clone, Debug)]
-struct Ending {
-    handshake: ClosingHandshake,
-    cause: Cause,
-}
+pub struct Closed(Box<CloseReport>);
 
 impl Closed {
-    pub(crate) fn new(handshake: ClosingHandshake, cause: Cause) -> Closed {
-        Closed(Box::new(Ending { handshake, cause }))
+    pub(crate) fn new(report: CloseReport) -> Closed {
+        Closed(Box::new(report))
     }
 
     /// The Close frame that came.
@@ -46,7 +42,7 @@ impl Closed {
     /// # Ok(()) }
     /// ```
     pub fn received(&self) -> Option<&CloseFrame> {
-        self.0.handshake.received()
+        self.0.closing.received()
     }
 
     /// The Close frame that went out.
@@ -62,7 +58,7 @@ impl Closed {
     /// # Ok(()) }
     /// ```
     pub fn sent(&self) -> Option<&CloseFrame> {
-        self.0.handshake.sent()
+        self.0.closing.sent()
     }
 
     /// Whether the peer was first; `None` unless both frames were seen.
@@ -78,7 +74,7 @@ impl Closed {
     /// # Ok(()) }
     /// ```
     pub fn received_first(&self) -> Option<bool> {
-        self.0.handshake.received_first()
+        self.0.closing.received_first()
     }
 
     /// Whether it ended as it should: both sides closed with 1000, 1001 or no code.
@@ -94,7 +90,7 @@ impl Closed {
     /// # Ok(()) }
     /// ```
     pub fn is_ok(&self) -> bool {
-        self.0.handshake.is_ok()
+        self.0.closing.is_ok()
     }
 
     /// What ended it.
@@ -111,6 +107,22 @@ impl Closed {
     /// ```
     pub fn cause(&self) -> &Cause {
         &self.0.cause
+    }
+
+    /// What else is known of the connection: counters, ages, the latest frames.
+    ///
+    /// ```
+    /// use openline::Error;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.abort();
+    /// let Err(Error::Closed(closed)) = line.recv() else { panic!("received") };
+    /// eprintln!("{}", closed.report()); // cause: aborted …
+    /// # Ok(()) }
+    /// ```
+    pub fn report(&self) -> &CloseReport {
+        &self.0
     }
 }
 
@@ -130,7 +142,7 @@ impl std::error::Error for Closed {
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.handshake.fmt(f)
+        self.0.closing.fmt(f)
     }
 }
 

@@ -53,6 +53,7 @@ mod outgoing;
 pub mod proxy;
 mod read;
 mod reconnect;
+mod report;
 mod server;
 mod status;
 mod sync;
@@ -74,12 +75,13 @@ pub use journal::{Journal, Record};
 pub use messages::Messages;
 pub use openline_proto::extension::Compress;
 pub use openline_proto::{
-    CloseCode, CloseFrame, Kind, Message, ProtocolError, Role, State, extension, handshake, http,
-    uri,
+    CloseCode, CloseFrame, ClosingHandshake, FrameSummary, Kind, Message, ProtocolError, Role,
+    State, extension, handshake, http, uri,
 };
 pub use outgoing::Outgoing;
 pub use read::Payload;
 pub use reconnect::Reconnect;
+pub use report::{CloseReport, Traffic};
 pub use rustls;
 pub use server::{RunningServer, Server};
 pub use timings::Timings;

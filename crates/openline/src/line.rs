@@ -28,6 +28,7 @@ use crate::fork::Process;
 use crate::journal::{Journal, KeepaliveEvent, Way};
 use crate::keys;
 use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
+use crate::report::Meters;
 use crate::status::{Awaited, Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Transport, sent_bytes};
@@ -126,9 +127,17 @@ impl Line {
         let idleness = Idleness::new(settings.idle_timeout, now);
         let acknowledgement = Acknowledgement::new(settings.ping_timeout, now);
         let journal = settings.journal.as_ref();
-        let read =
-            ReadHalf::new(transport.clone(), role, settings.limits, extensions, journal, leftover);
-        let write = WriteHalf::new(transport.clone(), role, extensions, journal);
+        let meters = Arc::new(Meters::new());
+        let read = ReadHalf::new(
+            transport.clone(),
+            role,
+            settings.limits,
+            extensions,
+            journal,
+            &meters,
+            leftover,
+        );
+        let write = WriteHalf::new(transport.clone(), role, extensions, journal, &meters);
         let line = Arc::new(Line {
             role,
             process: Process::current(),
@@ -145,7 +154,7 @@ impl Line {
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),
-            bell: Bell::new(Status::new(keepalive, idleness, acknowledgement)),
+            bell: Bell::new(Status::new(keepalive, idleness, acknowledgement, meters)),
             state: AtomicU8::new(State::Open as u8),
             close_timeout: Mutex::new(settings.close_timeout),
             cutter: Mutex::new(Some(transport)),
@@ -307,7 +316,7 @@ impl Line {
                 self.note_end(journal, &status, error.clone());
             }
             status.ended_by(error.map_or(Cause::Eof, Cause::from));
-            status.closing.end();
+            status.end();
             self.state.store(State::Closed as u8, Ordering::Release);
         }
         self.registration.remove(&self.driver);

@@ -9,7 +9,8 @@ use openline_proto::{ClosingHandshake, Idleness, Keepalive, Pings, State};
 use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
-use crate::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
+use crate::report::Meters;
+use crate::sync::{self, Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
 
 /// The state that all threads of a connection see.
 #[derive(Debug)]
@@ -30,6 +31,9 @@ pub(crate) struct Status {
     pub(crate) keepalive_ping: Option<u64>,
     pub(crate) idleness: Idleness,
     pub(crate) acknowledgement: Acknowledgement,
+    pub(crate) meters: Arc<Meters>,
+    /// When the connection ended, by the coarse clock.
+    ended_at: Option<Duration>,
 }
 
 /// A ping whose Pong a caller waits for.
@@ -45,6 +49,7 @@ impl Status {
         keepalive: Keepalive,
         idleness: Idleness,
         acknowledgement: Acknowledgement,
+        meters: Arc<Meters>,
     ) -> Status {
         Status {
             closing: ClosingHandshake::default(),
@@ -58,6 +63,8 @@ impl Status {
             keepalive_ping: None,
             idleness,
             acknowledgement,
+            meters,
+            ended_at: None,
         }
     }
 
@@ -68,8 +75,15 @@ impl Status {
         }
     }
 
+    /// The stream is over.
+    pub(crate) fn end(&mut self) {
+        self.closing.end();
+        self.ended_at = Some(sync::coarse_now());
+    }
+
     pub(crate) fn closed(&self) -> Closed {
-        Closed::new(self.closing.clone(), self.cause())
+        let now = self.ended_at.unwrap_or_else(sync::coarse_now);
+        Closed::new(self.meters.report(self.cause(), self.closing.clone(), self.latency, now))
     }
 
     /// What has ended the connection, or will: unless something else is known, who closed.

@@ -20,6 +20,7 @@ use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Opcode, Role, Rsv};
 use crate::mask::{self, MaskKey};
 use crate::message::Kind;
+use crate::tally::Tally;
 use crate::utf8::Validator;
 
 /// What the bytes of the peer mean.
@@ -213,6 +214,7 @@ pub struct Inbound {
     frame: Option<Frame>,
     utf8: Validator,
     ended: Option<Ended>,
+    tally: Tally,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -265,6 +267,7 @@ impl Inbound {
             frame: None,
             utf8: Validator::default(),
             ended: None,
+            tally: Tally::default(),
         }
     }
 
@@ -330,6 +333,20 @@ impl Inbound {
             };
         }
         self.parse(input).inspect_err(|error| self.ended = Some(Ended::Failed(error.clone())))
+    }
+
+    /// What came so far.
+    ///
+    /// ```
+    /// use openline_proto::{Inbound, Limits, Role};
+    /// # fn main() -> Result<(), openline_proto::ProtocolError> {
+    /// let mut inbound = Inbound::new(Role::Client, Limits::default());
+    /// inbound.receive(&mut [0x02, 1, b'a'])?; // a fragment
+    /// assert_eq!((inbound.tally().frames, inbound.tally().messages), (1, 0));
+    /// # Ok(()) }
+    /// ```
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Bytes of payload still to come in the current data frame: what [`accept`](Inbound::accept)
@@ -402,6 +419,7 @@ impl Inbound {
             if buffered < header.payload_len {
                 return incomplete;
             }
+            self.tally.frame(&header);
             let consumed = header_len + header.payload_len as usize;
             let payload = &mut input[header_len..consumed];
             if let Some(key) = header.mask {
@@ -418,6 +436,7 @@ impl Inbound {
             return Ok(Received { consumed, event: Some(event) });
         }
 
+        self.tally.frame(&header);
         let message = self.message_of(&header)?;
         let starts = message.fragments == 1;
         self.message = (!header.fin).then_some(message);
@@ -436,13 +455,14 @@ impl Inbound {
         let consumed = header_len + header.payload_len as usize;
         let payload = &mut input[header_len..consumed];
         if header.fin && starts {
-            // The common case: no state is touched.
+            // The common case: no state but the tally is touched.
             if let Some(key) = header.mask {
                 mask::apply(key, payload);
             }
             if message.is_plain_text() && simdutf8::basic::from_utf8(payload).is_err() {
                 return Err(ProtocolError::InvalidUtf8);
             }
+            self.tally.messages += 1;
             let Message { kind, rsv, .. } = message;
             return Ok(Received { consumed, event: Some(Event::Message { kind, rsv, payload }) });
         }
@@ -549,6 +569,7 @@ impl Inbound {
                 self.utf8.finish()?;
             }
         }
+        self.tally.messages += u64::from(ends == Ends::Message);
         Ok(ends)
     }
 }

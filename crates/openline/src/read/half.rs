@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use openline_proto::extension::{Agreed, Decoding};
 use openline_proto::{
@@ -12,6 +13,7 @@ use openline_proto::{
 use super::buffer::{READ_LEN, ReadBuffer};
 use super::payload::{Incoming, Payload, Queue};
 use crate::journal::{Journal, ReceivedFrames};
+use crate::report::Meters;
 use crate::sync::Arc;
 use crate::transport::Transport;
 
@@ -37,6 +39,7 @@ pub(crate) struct ReadHalf {
     is_refused: bool,
     /// `None` unless what comes is logged.
     log: Option<Box<ReceivedFrames>>,
+    meters: Arc<Meters>,
 }
 
 /// Where a whole message is.
@@ -91,10 +94,12 @@ impl ReadHalf {
         limits: Limits,
         extensions: &[Agreed],
         journal: Option<&Journal>,
+        meters: &Arc<Meters>,
         leftover: &[u8],
     ) -> ReadHalf {
         let mut buffer = ReadBuffer::default();
         buffer.append(leftover);
+        meters.incoming.moved(leftover.len());
         let mut inbound = Inbound::new(role, limits);
         let decoding = Decoding::new(extensions, limits);
         match &decoding {
@@ -114,6 +119,7 @@ impl ReadHalf {
             partial: None,
             is_refused: false,
             log: journal.cloned().map(|journal| Box::new(ReceivedFrames::new(journal))),
+            meters: meters.clone(),
         }
     }
 
@@ -382,9 +388,19 @@ impl ReadHalf {
         }
     }
 
+    /// Notes that a read brought bytes, for reports.
+    #[inline]
+    pub(crate) fn note_read(&self, len: usize) {
+        self.meters.incoming.moved(len);
+        self.meters.incoming.count(self.inbound.tally());
+    }
+
     /// The stream is over.
     pub(crate) fn end(&mut self) {
         self.transport = None;
+        self.meters.incoming.count(self.inbound.tally());
+        let unread = self.queue.len() + usize::from(self.ready.is_some());
+        self.meters.unread_messages.store(unread as u64, Ordering::Relaxed);
         self.keep_whole_fragments();
     }
 

@@ -368,6 +368,7 @@ impl Line {
         if len == 0 {
             self.end_read(half, None);
         } else {
+            half.note_read(len);
             self.note_life();
             if is_data {
                 self.note_data();
@@ -447,6 +448,7 @@ impl Line {
             match outcome {
                 Ok(0) => self.end_read(half, None),
                 Ok(len) => {
+                    half.note_read(len);
                     self.note_life();
                     self.note_data();
                     return Ok(Some(len));

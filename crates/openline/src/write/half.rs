@@ -1,15 +1,17 @@
 //! What the right to write guards: the frames that are on their way out.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use openline_proto::extension::{Agreed, CodingError, Encoding};
-use openline_proto::{Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, mask};
+use openline_proto::{FrameHeader, Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, Tally, mask};
 
 use super::control::PendingControl;
 use crate::journal::{Journal, Way};
 use crate::keys::MaskKeys;
 use crate::outgoing::Outgoing;
+use crate::report::Meters;
 use crate::sync::{self, Arc};
 use crate::transport::Transport;
 
@@ -37,6 +39,11 @@ pub(crate) struct WriteHalf {
     stalled: Option<(Instant, Instant)>,
     /// `None` unless what goes out is logged.
     journal: Option<Journal>,
+    /// The frames in the buffer, and those that are gone.
+    tally: Tally,
+    /// The tally before the messages that are gathered for one write.
+    before_gathered: Tally,
+    meters: Arc<Meters>,
 }
 
 impl WriteHalf {
@@ -45,6 +52,7 @@ impl WriteHalf {
         role: Role,
         extensions: &[Agreed],
         journal: Option<&Journal>,
+        meters: &Arc<Meters>,
     ) -> WriteHalf {
         WriteHalf {
             transport: Some(transport),
@@ -59,6 +67,9 @@ impl WriteHalf {
             is_unflushed: false,
             stalled: None,
             journal: journal.cloned(),
+            tally: Tally::default(),
+            before_gathered: Tally::default(),
+            meters: meters.clone(),
         }
     }
 
@@ -94,6 +105,7 @@ impl WriteHalf {
                 .control_header(opcode, payload.len(), self.keys.next())
                 .expect("bug: the payload of a control frame is checked before it waits here");
             header.rsv = rsv;
+            self.tally.frame(&header);
             self.bytes.extend_from_slice(header.encode().as_ref());
             self.append_payload(header.mask, &payload);
         }
@@ -162,11 +174,19 @@ impl WriteHalf {
         rsv: Rsv,
         len: usize,
     ) -> OpenFrame {
-        let (start, before) = (self.bytes.len(), self.outbound.clone());
+        let (start, before) = (self.bytes.len(), (self.outbound.clone(), self.tally));
         let mut header = self.outbound.data_header(kind, part, len, self.keys.next());
         header.rsv = rsv;
+        self.tally.frame(&header);
+        self.tally.messages += u64::from(header.fin);
         self.bytes.extend_from_slice(header.encode().as_ref());
         OpenFrame { start, is_committed: false, mask: header.mask, before }
+    }
+
+    /// Begins to gather small messages for one write, of which those that it does not reach can be taken
+    /// back by [`withdraw_after`](WriteHalf::withdraw_after).
+    pub(crate) fn begin_gathering(&mut self) {
+        self.before_gathered = self.tally;
     }
 
     /// Appends the next piece of the frame's payload.
@@ -200,7 +220,15 @@ impl WriteHalf {
         let committed = starts.partition_point(|start| *start < self.written);
         if let Some(start) = starts.get(committed) {
             self.note_taken_back(starts.len() - committed);
+            self.tally = self.before_gathered;
+            for start in &starts[..committed] {
+                if let Ok(Some((header, _))) = FrameHeader::parse(&self.bytes[*start..]) {
+                    self.tally.frame(&header);
+                    self.tally.messages += 1;
+                }
+            }
             self.bytes.truncate(*start);
+            self.note_sent();
             self.reset_if_written();
             self.undo_encoding();
         }
@@ -222,8 +250,9 @@ impl WriteHalf {
         self.note_taken_back(1);
         self.bytes.truncate(frame.start);
         self.reset_if_written();
-        self.outbound = frame.before.clone();
+        (self.outbound, self.tally) = frame.before.clone();
         self.undo_encoding();
+        self.note_sent();
     }
 
     fn note_taken_back(&self, frames: usize) {
@@ -244,14 +273,23 @@ impl WriteHalf {
     ///
     /// `WouldBlock` while some is left, and those of the transport.
     pub(crate) fn try_flush(&mut self) -> io::Result<()> {
-        let WriteHalf { transport: Some(transport), bytes, written, is_unflushed, stalled, .. } =
-            self
-        else {
+        let outcome = self.flush();
+        if self.transport.is_some() {
+            self.note_sent();
+        }
+        outcome
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let WriteHalf { transport: Some(transport), bytes, written, .. } = self else {
             return Ok(());
         };
+        let WriteHalf { is_unflushed, stalled, meters, .. } = self;
         while *written < bytes.len() {
             *is_unflushed = true;
-            *written += transport.try_write(&bytes[*written..])?;
+            let len = transport.try_write(&bytes[*written..])?;
+            meters.outgoing.moved(len);
+            *written += len;
             *stalled = None;
         }
         if *is_unflushed {
@@ -260,6 +298,14 @@ impl WriteHalf {
         }
         self.reset_if_written();
         Ok(())
+    }
+
+    /// Notes for reports what is gone and what is left.
+    #[inline]
+    pub(crate) fn note_sent(&self) {
+        self.meters.outgoing.count(&self.tally);
+        let unsent = self.bytes.len() - self.written;
+        self.meters.unsent_bytes.store(unsent as u64, Ordering::Relaxed);
     }
 
     /// Notes that a sender waits for room, and whether we do not read meanwhile; for how long both have
@@ -332,7 +378,7 @@ pub(crate) struct OpenFrame {
     is_committed: bool,
     mask: Option<MaskKey>,
     /// The state to go back to if it is withdrawn.
-    before: Outbound,
+    before: (Outbound, Tally),
 }
 
 impl OpenFrame {
@@ -369,7 +415,7 @@ mod tests {
         let agreed = extension::accept(&deflate, &answer).unwrap();
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
         let transport = crate::sync::Arc::new(Socket::new(socket.into()));
-        WriteHalf::new(transport, Role::Client, &agreed, None)
+        WriteHalf::new(transport, Role::Client, &agreed, None, &Arc::new(Meters::new()))
     }
 
     #[test]
@@ -377,7 +423,8 @@ mod tests {
         let (socket, _) = std::os::unix::net::UnixStream::pair().unwrap();
         let transport = crate::sync::Arc::new(Socket::new(socket.into()));
         let journal = Journal::new(None);
-        let mut half = WriteHalf::new(transport, Role::Client, &[], Some(&journal));
+        let meters = Arc::new(Meters::new());
+        let mut half = WriteHalf::new(transport, Role::Client, &[], Some(&journal), &meters);
         half.note_frame(Kind::Text, Part::Whole, b"one");
         let mut frame = half.begin_frame(Kind::Text, Part::Whole, Rsv::NONE, 3);
         half.append(&mut frame, b"one");
@@ -394,6 +441,29 @@ mod tests {
         let taken_back = "- frames taken back before anything of them was sent: 1";
         let sent = ["> TEXT 'one' [3 bytes]", "> BINARY 01 [1 byte]"];
         assert_eq!(texts, [sent[0], taken_back, sent[1], taken_back]);
+    }
+
+    #[test]
+    fn frames_that_are_taken_back_are_not_counted() {
+        let mut half = half();
+        let text = |len| "x".repeat(len);
+        half.begin_frame(Kind::Text, Part::Whole, Rsv::NONE, 0);
+        half.begin_gathering();
+        let starts = [1, 2, 3].map(|len| {
+            let start = half.pending_len();
+            let mut frame = half.begin_frame(Kind::Text, Part::Whole, Rsv::NONE, len);
+            half.append(&mut frame, text(len).as_bytes());
+            start
+        });
+        half.written = starts[1] + 1;
+        assert_eq!(half.withdraw_after(&starts), 2);
+        assert_eq!((half.tally.frames, half.tally.messages), (3, 3));
+        assert_eq!(half.tally.last_frame.unwrap().payload_len, 2);
+        let before = half.tally;
+        let frame = half.begin_frame(Kind::Text, Part::Fragment, Rsv::NONE, 9);
+        assert_ne!(half.tally, before);
+        half.withdraw(&frame);
+        assert_eq!(half.tally, before);
     }
 
     fn encoded_len(half: &mut WriteHalf) -> usize {

@@ -259,6 +259,7 @@ impl Line {
                 Ok(()) => frame.flushed(),
                 Err(stop) if half.is_committed(&frame) => {
                     half.append(&mut frame, rest);
+                    half.note_sent();
                     return Err((stop, true));
                 }
                 Err(stop) => {
@@ -410,6 +411,9 @@ fn gather(
         Some(encoded) => (encoded.rsv, &encoded.payload[..]),
     };
     half.note_frame(message.kind, Part::Whole, message.payload);
+    if starts.is_empty() {
+        half.begin_gathering();
+    }
     starts.push(half.pending_len());
     let mut frame = half.begin_frame(message.kind, Part::Whole, rsv, payload.len());
     half.append(&mut frame, payload);
