@@ -146,6 +146,7 @@ class TestPing:
         assert type(caught.value.__cause__) is TimeoutError
         assert str(caught.value.__cause__) == "idle timeout"
         assert caught.value.rcvd_then_sent is False
+        assert caught.value.cause is CloseCause.IDLE_TIMEOUT
 
     def test_ping_behind_messages_that_nobody_receives(self, peer: Peer) -> None:
         with peer.connect(ping_interval=None, ping_timeout=0.2, max_queue=1) as ws:

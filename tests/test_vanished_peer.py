@@ -1,7 +1,7 @@
 """A peer that vanishes: its system answers nothing any more, neither data nor probes.
 
-A socket filter of Linux that drops every segment stands for the cable that is pulled. It needs no rights, unlike a
-network namespace of one's own.
+A socket filter of Linux that drops every segment stands for the cable that is pulled. It needs no rights,
+unlike a network namespace of one's own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TestWithoutPings:
             assert not ws.wait_closed(TIMEOUT * 3)
 
     def test_a_peer_that_does_not_read_has_not_vanished(self, peer: Peer, pool: ThreadPoolExecutor) -> None:
-        """Its window is closed, but it acknowledges each probe: TCP_USER_TIMEOUT would end that connection."""
+        """Its window is closed, but it acknowledges probes: TCP_USER_TIMEOUT would end that connection."""
         with peer.connect(ping_interval=None, ping_timeout=TIMEOUT) as ws:
             sending = pool.submit(ws.send, bytes(16 << 20))
             time.sleep(TIMEOUT * 8)

@@ -204,8 +204,10 @@ CLASSES = [
     ),
     FaultClass(
         "Half-open connections",
-        "In every call, and in none: found within `ping_interval + ping_timeout`.",
+        "In every call, and in none: found within `ping_interval + ping_timeout`. Without pings, by what TCP "
+        "does not get acknowledged; a peer that does not read is not taken for one that is gone.",
         [
+            "tests/test_vanished_peer.py",
             f"{HERE}/test_half_open.py::test_while",
             f"{SOCKETS}/sending.rs::a_blocked_send_ends_with_the_ping_timeout",
             f"{SOCKETS}/driver.rs::a_silent_peer_is_given_up_with_1011",
@@ -223,8 +225,13 @@ CLASSES = [
     ),
     FaultClass(
         "Panics",
-        "None can be reached from the network: the same properties under proptest and a fuzzer.",
-        ["crates/openline-proto/tests/properties/main.rs", "fuzz/fuzz_targets/properties.rs"],
+        "None can be reached from the network: the same properties under proptest and a fuzzer. One in a "
+        "transport, in a call or in the driver, ends its connection and no other.",
+        [
+            "crates/openline-proto/tests/properties/main.rs",
+            "fuzz/fuzz_targets/properties.rs",
+            f"{SOCKETS}/panicking.rs",
+        ],
     ),
 ]
 """Each class of faults once."""
