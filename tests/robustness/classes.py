@@ -61,6 +61,7 @@ CLASSES = [
         "nothing, and that only send.",
         [
             f"{HERE}/test_pairs.py",
+            f"{SOCKETS}/pairs.rs",
             f"{HERE}/test_bounds.py",
             f"{MODEL}::a_close_ends_every_call",
         ],

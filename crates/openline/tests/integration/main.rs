@@ -9,6 +9,7 @@ mod driver;
 mod extending;
 mod liveness;
 mod logging;
+mod pairs;
 mod panicking;
 mod peer;
 mod receiving;
