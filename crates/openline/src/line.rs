@@ -672,9 +672,8 @@ impl Line {
     pub(crate) fn on_deadline(&self, now: Instant) -> Option<Instant> {
         match self.state() {
             State::Open => {
-                if self.paused.load(Ordering::Relaxed) || self.has_unread_bytes() {
-                    // Not reading is our own choice while the queue is full, and the system's after
-                    // the process stood still: it says nothing of the peer.
+                if self.paused.load(Ordering::Relaxed) {
+                    // Not reading is our own choice while the queue is full: it says nothing of the peer.
                     self.life.fetch_add(1, Ordering::Relaxed);
                     self.data.fetch_add(1, Ordering::Relaxed);
                 }
@@ -696,8 +695,16 @@ impl Line {
     }
 
     fn keep_alive(&self, now: Instant) {
-        let life = self.life.load(Ordering::Relaxed);
-        let due = self.bell.status().keepalive.handle_deadline(now, life);
+        let look = || {
+            let life = self.life.load(Ordering::Relaxed);
+            self.bell.status().keepalive.handle_deadline(now, life)
+        };
+        let mut due = look();
+        if due == Some(Due::Timeout) {
+            // Who has read it meanwhile has counted it.
+            self.life.fetch_add(u64::from(self.has_unread_bytes()), Ordering::Relaxed);
+            due = look();
+        }
         match due {
             Some(Due::Ping) => {
                 let payload = keys::random::<4>();
@@ -728,13 +735,21 @@ impl Line {
     }
 
     fn end_if_idle(&self, now: Instant) {
-        let data = self.data.load(Ordering::Relaxed);
-        if self.bell.status().idleness.handle_deadline(now, data) {
+        let is_due = || {
+            let data = self.data.load(Ordering::Relaxed);
+            self.bell.status().idleness.handle_deadline(now, data)
+        };
+        if is_due() {
+            self.data.fetch_add(u64::from(self.has_unread_bytes()), Ordering::Relaxed);
+        }
+        if is_due() {
             let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "idle timeout");
             self.fail(Cause::IdleTimeout, close);
         }
     }
 
+    /// Whether something came that nobody has read yet, as while the process stood still: the peer has
+    /// given a sign of life then.
     fn has_unread_bytes(&self) -> bool {
         let now = Deadline::from(Duration::ZERO);
         let transport = self.transport();
