@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import robustness
 from robustness import clients
+from robustness.classes import CLASSES, FaultClass
 from robustness.probes import CLIENTS, PROBES, Outcome, Verdict, observe
 
 __all__ = ["PAGE", "Key", "Row", "import_rows", "read", "tables"]
@@ -99,6 +100,10 @@ def tables(rows: list[Row], measured: str, outcomes: dict[Key, Outcome]) -> str:
             *_table("", "", *CLIENTS, lines=list(details())),
             TESTS,
             *_table("", "in Python, and for other clients", "in Rust", lines=[_tests(row) for row in rows]),
+            "## Classes of faults",
+            "",
+            "What openline withstands besides, and what shows it:",
+            *_table("", "", "tests", lines=[_told(each) for each in CLASSES]),
             END,
         ]
     )
@@ -153,6 +158,11 @@ def _tests(row: Row) -> tuple[str, ...]:
     file = f"{row.module}.py"
     in_rust = ", ".join(f"`{test}`" for test in row.in_rust)
     return row.name, f"[{file}](../tests/robustness/{file})", in_rust or "—"
+
+
+def _told(each: FaultClass) -> tuple[str, ...]:
+    links = (f"[{test.rpartition('/')[2]}](../{test.partition('::')[0]})" for test in each.tests)
+    return each.name, each.shown, ", ".join(links)
 
 
 def _cell(seen: str) -> str:
