@@ -94,6 +94,7 @@ def page(result: Result) -> str:
         ("messages received and checked", f"{counts.messages_received:,} ({gib(counts.bytes_received)})"),
         ("pings answered", f"{counts.pings:,}"),
         ("time-outs of recv in between", f"{counts.time_outs:,}"),
+        ("time-outs of send", f"{counts.send_time_outs:,}"),
         ("connections broken by faults", f"{counts.losses:,}"),
         ("openings broken by faults", f"{counts.failed_openings:,}"),
         ("reconnects by `reconnect`", f"{counts.reconnects:,}"),

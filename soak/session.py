@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openline import ConnectionClosed, InvalidHandshake
+from openline import ConnectionClosed, InvalidHandshake, SendTimeout
 from openline.sync.client import ClientConnection, connect, reconnect, unix_connect, unix_reconnect
 
 from messages import Ledger, Violation
@@ -36,6 +36,7 @@ class Counts:
     bytes_received: int = 0
     pings: int = 0
     time_outs: int = 0
+    send_time_outs: int = 0
     causes: collections.Counter[str] = field(default_factory=collections.Counter)
 
 
@@ -221,21 +222,53 @@ class Client(threading.Thread):
 
     def _at_once(self, websocket: ClientConnection, ledger: Ledger) -> None:
         """One thread sends while another receives, large messages too."""
-        count = self._choices.randint(2, 20)
-        raised: list[Exception] = []
 
         def send() -> None:
+            for _ in range(self._choices.randint(2, 20)):
+                websocket.send(ledger.message())
+
+        self._receive_while(send, websocket, ledger)
+
+    def _hasty(self, websocket: ClientConnection, ledger: Ledger) -> None:
+        """A send that times out says whether its message will come back."""
+
+        def send() -> None:
+            for _ in range(self._choices.randint(2, 20)):
+                message = ledger.message()
+                try:
+                    websocket.send(message, timeout=self._choices.choice([0, 0.0001, 0.002]))
+                except SendTimeout as error:
+                    self.counts.send_time_outs += 1
+                    if not error.committed:
+                        ledger.take_back(message)
+            websocket.send(ledger.message(100))  # the rest of another one goes first
+
+        self._receive_while(send, websocket, ledger)
+
+    def _receive_while(
+        self, send: Callable[[], None], websocket: ClientConnection, ledger: Ledger
+    ) -> None:
+        """Receive while another thread sends, and what is left to come."""
+        raised: list[Exception] = []
+
+        def run() -> None:
             try:
-                for _ in range(count):
-                    websocket.send(ledger.message())
+                send()
             except Exception as error:
                 raised.append(error)
 
-        sender = threading.Thread(target=send, name=f"{self.name}, sender")
+        sender = threading.Thread(target=run, name=f"{self.name}, sender")
         sender.start()
+        deadline = time.monotonic() + LIMIT
         try:
-            for _ in range(count):
-                ledger.check(receive(websocket))
+            while sender.is_alive() or ledger.missing and not raised:
+                try:
+                    ledger.check(websocket.recv(timeout=0.05))
+                except TimeoutError:
+                    if time.monotonic() > deadline:
+                        raise Violation("hang", f"{ledger.missing} messages left after {LIMIT} s") from None
+                else:
+                    deadline = time.monotonic() + LIMIT
         finally:
             sender.join(LIMIT)
             if sender.is_alive():
@@ -262,10 +295,11 @@ EXCHANGES: list[Exchange] = [
     Client._fragments,
     Client._many,
     Client._at_once,
+    Client._hasty,
     Client._ping,
     Client._idle,
 ]
-WEIGHTS = [8, 2, 3, 3, 4, 2, 1, 1]
+WEIGHTS = [8, 2, 3, 3, 4, 2, 1, 1, 1]
 
 
 def receive(websocket: ClientConnection) -> str | bytes:

@@ -10,7 +10,6 @@ was lost that should not be, if memory grew, or if descriptors or threads were l
 from __future__ import annotations
 
 import argparse
-import ctypes
 import faulthandler
 import gc
 import os
@@ -40,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check every message of hundreds of connections.")
     parser.add_argument("--minutes", type=float, default=3.0, help="how long (3)")
     parser.add_argument("--connections", type=int, default=200, help="how many at a time (200)")
-    parser.add_argument("--pause", type=float, default=0.1, help="seconds between exchanges (0.1 on average)")
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds between exchanges (about 0.1)")
     parser.add_argument("--seed", type=int, help="what decides on all chance (another each time)")
     parser.add_argument("--report", action="store_true", help="write a report to soak/reports/")
     options = parser.parse_args()
@@ -88,7 +87,7 @@ def soak(directory: pathlib.Path, minutes: float, connections: int, pause: float
         counts = total(clients)
         violations = [violation for client in clients for violation in client.violations]
         violations += left(before)
-        give_back_memory()
+        servers.give_back_memory()
         memory_after = rss_mib(os.getpid())
         running.stop()
     result = Result(
@@ -101,7 +100,7 @@ def soak(directory: pathlib.Path, minutes: float, connections: int, pause: float
 
 def sample(elapsed: float, clients: list[Client], servers_pid: int) -> Sample:
     counts = total(clients)
-    give_back_memory()
+    servers.give_back_memory()
     return Sample(
         seconds=elapsed,
         rss_mib=rss_mib(os.getpid()),
@@ -146,13 +145,6 @@ def left(before: tuple[int, int]) -> Iterable[tuple[str, str]]:
     for what, now, then in [("descriptors", descriptors(), before[0]), ("threads", threads(), before[1])]:
         if now > then:
             yield "left", f"{now} {what}, {then} before"
-
-
-def give_back_memory() -> None:
-    """Have glibc give the system back what is free, which would hide what is not, and look like it."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def rss_mib(pid: int) -> float:
