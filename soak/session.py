@@ -76,15 +76,16 @@ class Client(threading.Thread):
     def run(self) -> None:
         while not self._ending.is_set():
             route = self._choices.choices(self._routes, [weight(route) for route in self._routes])[0]
-            name = f"{self.number}-{self.counts.connections}"
             try:
                 self._visit(route)
             except Violation as violation:
-                kind, text = violation.args
-                self.violations.append((kind, f"connection {name}, {route}: {text}"))
+                self._note(route, *violation.args)
             except Exception as error:
-                text = f"{type(error).__name__}: {error}; {error.__cause__!r}"
-                self.violations.append(("broken", f"connection {name}, {route}: {text}"))
+                self._note(route, "broken", f"{type(error).__name__}: {error}; {error.__cause__!r}")
+
+    def _note(self, route: Route, kind: str, text: str) -> None:
+        connection = f"{self.number}-{self.counts.connections}"
+        self.violations.append((kind, f"connection {connection}, {route}: {text}"))
 
     def _visit(self, route: Route) -> None:
         """Open a connection, or several where they break, and exchange messages."""
