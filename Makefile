@@ -33,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Steps print as they go, and share the build directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-model fuzz-smoke fuzz test-python packages packages-short test-many \
+.PHONY: help demo test test-rust test-model simulate simulate-short fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
 	bench-compression bench-conformance soak soak-short build clean
 
@@ -44,7 +44,7 @@ demo: build ## build, then run the programs of examples/ against servers of our 
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model fuzz-smoke types test-python soak-short packages-short conformance-short test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model simulate-short fuzz-smoke types test-python soak-short packages-short conformance-short test-examples ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -63,7 +63,17 @@ test-rust: ## unit tests, integration tests and doctests of the crates
 	$(QUIET) "Rust doctests" cargo test --locked $(CRATES) --doc
 
 test-model: ## the hand-overs between threads, under a model checker
-	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::
+	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::scenarios
+
+# A world that failed, once more and told step by step: make simulate SEED=… STEPS=1 SHOW=1.
+SIMULATION := cargo test --profile fuzz --locked -p openline --features model --lib model::simulate
+SEED ?= 1
+STEPS ?= 10000000
+simulate: ## the engine in simulated worlds: STEPS (10 million), or SECONDS, of those from SEED (1) on
+	@env SEED=$(SEED) STEPS=$(STEPS) SECONDS=$(SECONDS) RUST_BACKTRACE=0 $(SIMULATION)::worlds -- --nocapture
+
+simulate-short: ## a minute of that, and the bugs that it must find
+	$(QUIET) "a minute of simulated worlds" env SECONDS=60 $(SIMULATION)
 
 fuzz-smoke: ## a minute of the fuzz targets, all together
 	@$(PYTHON) tools/fuzz.py --seconds-in-all 60

@@ -10,7 +10,7 @@ use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
 use crate::report::Meters;
-use crate::sync::{self, Arc, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
+use crate::sync::{self, Arc, AtomicUsize, Bug, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
 
 /// The state that all threads of a connection see.
 #[derive(Debug)]
@@ -145,7 +145,9 @@ impl Bell {
     /// Wakes who waits. To be called after a change of the status was made and its lock let go.
     pub(crate) fn ring(&self) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            drop(self.status());
+            if !sync::is_planted(Bug::LostWakeUp) {
+                drop(self.status());
+            }
             self.rung.notify_all();
         }
     }
@@ -162,14 +164,14 @@ impl Bell {
     /// Waits for the bell, unless `ready` gives something first: it is asked before each wait, under
     /// the lock, so that no ring in between is lost. `None` at the deadline.
     ///
-    /// One wait is at most [`SLICE`] long: a signal does not wake a condition variable, and the main
-    /// thread must come back to run its handlers.
+    /// One wait is at most [`SIGNAL_SLICE`](sync::SIGNAL_SLICE) long: a signal does not wake a condition
+    /// variable, and the main thread must come back to run its handlers.
     pub(crate) fn wait<T>(
         &self,
         deadline: Deadline,
         mut ready: impl FnMut(&mut Status) -> Option<T>,
     ) -> Option<T> {
-        let deadline = deadline.min(Deadline::from(SLICE));
+        let deadline = deadline.min(Deadline::from(sync::SIGNAL_SLICE));
         let mut status = self.status();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -177,19 +179,16 @@ impl Bell {
             if let Some(value) = ready(&mut status) {
                 break Some(value);
             }
-            let left = deadline.remaining().unwrap_or(SLICE);
+            let left = deadline.remaining().unwrap_or(sync::SIGNAL_SLICE);
             if left.is_zero() {
                 break None;
             }
-            status = match self.rung.wait_timeout(status, left) {
-                Ok((status, _)) => status,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            status = sync::wait(&self.rung, &self.status, status, left);
         };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         outcome
     }
 }
 
-/// The longest wait at the bell before its caller looks for signals.
+/// How often is looked again for what nobody tells of.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);

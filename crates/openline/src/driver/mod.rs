@@ -203,7 +203,7 @@ impl Registration {
 }
 
 /// The state of the driver's thread.
-struct DriverThread {
+pub(crate) struct DriverThread {
     driver: Arc<Driver>,
     entries: HashMap<usize, Entry>,
     /// Connections to look at each tick.
@@ -238,7 +238,7 @@ pub(crate) enum Next {
 }
 
 impl DriverThread {
-    fn new(driver: Arc<Driver>) -> DriverThread {
+    pub(crate) fn new(driver: Arc<Driver>) -> DriverThread {
         DriverThread {
             driver,
             entries: HashMap::new(),
@@ -253,32 +253,50 @@ impl DriverThread {
     fn run(mut self) {
         let mut events = poller::events();
         loop {
-            if let Err(error) = self.rest(&mut events) {
-                // Without epoll nobody would serve idle connections. There is no way to go on, and
-                // a silent end would hang them; the kernel gives no such error to a valid epoll.
-                panic!("the driver cannot wait for its connections: {error}");
-            }
-            for ready in poller::ready(&events) {
-                self.take_turn(ready.id, |driver| driver.on_ready(ready));
-            }
-            let commands = {
-                let mut inbox = lock(&self.driver.inbox);
-                inbox.rest = Rest::Awake;
-                std::mem::take(&mut inbox.commands)
-            };
-            for command in commands {
-                self.obey(command);
-            }
-            for id in std::mem::take(&mut self.unfinished) {
-                self.take_turn(id, |driver| driver.serve(id));
-            }
-            let now = sync::now();
-            self.keep_deadlines(now);
-            if now.saturating_duration_since(self.last_tick) >= TICK {
-                self.last_tick = now;
-                self.look_around();
-            }
+            self.turn(&mut events);
         }
+    }
+
+    /// Rests until there is something to do, and does it.
+    fn turn(&mut self, events: &mut Events) {
+        if let Err(error) = self.rest(events) {
+            // Without epoll nobody would serve idle connections. There is no way to go on, and
+            // a silent end would hang them; the kernel gives no such error to a valid epoll.
+            panic!("the driver cannot wait for its connections: {error}");
+        }
+        for ready in poller::ready(events) {
+            self.take_turn(ready.id, |driver| driver.on_ready(ready));
+        }
+        let commands = {
+            let mut inbox = lock(&self.driver.inbox);
+            inbox.rest = Rest::Awake;
+            std::mem::take(&mut inbox.commands)
+        };
+        for command in commands {
+            self.obey(command);
+        }
+        for id in std::mem::take(&mut self.unfinished) {
+            self.take_turn(id, |driver| driver.serve(id));
+        }
+        let now = sync::now();
+        self.keep_deadlines(now);
+        if now.saturating_duration_since(self.last_tick) >= TICK {
+            self.last_tick = now;
+            self.look_around();
+        }
+    }
+
+    /// Runs until the world is over; nothing may be left then.
+    #[cfg(all(test, feature = "model"))]
+    pub(crate) fn run_in_world(mut self, is_over: impl Fn() -> bool) {
+        let mut events = poller::events();
+        while !is_over() {
+            self.turn(&mut events);
+        }
+        // What was left to it meanwhile.
+        self.turn(&mut events);
+        assert!(self.entries.is_empty(), "the driver still knows {} lines", self.entries.len());
+        assert!(self.driver.poller.is_empty(), "a closed socket is still watched");
     }
 
     fn rest(&mut self, events: &mut Events) -> io::Result<()> {

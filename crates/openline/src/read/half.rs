@@ -14,7 +14,7 @@ use super::buffer::{READ_LEN, ReadBuffer};
 use super::payload::{Incoming, Payload, Queue};
 use crate::journal::{Journal, ReceivedFrames};
 use crate::report::Meters;
-use crate::sync::Arc;
+use crate::sync::{self, Arc, Bug};
 use crate::transport::Transport;
 
 /// The receiving half of a connection. Messages wait in this order: `queue`, `ready`, `partial`.
@@ -206,7 +206,11 @@ impl ReadHalf {
                 Ready::Buffered(kind, range) => (kind, self.buffer.at(range).to_vec()),
                 Ready::Decoded(kind) => (kind, fitting(std::mem::take(&mut self.decoded))),
             };
-            self.queue.push(Incoming { kind, bytes, fragment_ends: Vec::new() });
+            let message = Incoming { kind, bytes, fragment_ends: Vec::new() };
+            if sync::is_planted(Bug::DoubleDelivery) {
+                self.queue.push(message.clone());
+            }
+            self.queue.push(message);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use openline_proto::{Kind, Message, utf8};
 
 /// A message that was received and not yet taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) bytes: Vec<u8>,

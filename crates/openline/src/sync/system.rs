@@ -4,10 +4,15 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::Bug;
+
 pub(crate) use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
+
+/// The longest wait for a condition variable before its caller looks for signals, which do not wake it.
+pub(crate) const SIGNAL_SLICE: Duration = Duration::from_millis(50);
 
 /// What time it is.
 #[inline]
@@ -21,6 +26,25 @@ pub(crate) fn coarse_now() -> Duration {
     let now = clock_gettime(COARSE_CLOCK);
     // Both are never negative, and the second one is below 10^9.
     Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
+}
+
+/// Waits for the condition variable, at most so long; it may also return too early.
+pub(crate) fn wait<'m, T>(
+    condvar: &Condvar,
+    _: &'m Mutex<T>,
+    guard: MutexGuard<'m, T>,
+    timeout: Duration,
+) -> MutexGuard<'m, T> {
+    match condvar.wait_timeout(guard, timeout) {
+        Ok((guard, _)) => guard,
+        Err(poisoned) => poisoned.into_inner().0,
+    }
+}
+
+/// Whether this bug is planted: never but in the simulation.
+#[inline(always)]
+pub(crate) const fn is_planted(_: Bug) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use openline_proto::{CloseFrame, Opcode};
 
-use crate::sync::{AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{self, AtomicBool, Bug, Mutex, Ordering, lock};
 
 /// The control frames of one connection that are to be sent.
 #[derive(Debug, Default)]
@@ -37,6 +37,9 @@ struct Own {
 
 impl PendingControl {
     pub(crate) fn answer_ping(&self, payload: Vec<u8>) {
+        if sync::is_planted(Bug::DroppedPong) && self.is_pending() {
+            return;
+        }
         lock(&self.frames).pong = Some(payload);
         self.is_pending.store(true, Ordering::Release);
     }

@@ -9,39 +9,25 @@ use std::time::Duration;
 
 use polling::Event;
 
-pub(super) use polling::Events;
+pub(in crate::driver) use polling::Events;
 
+use super::{Ready, Watch};
 use crate::transport::Transport;
 
 #[derive(Debug)]
-pub(super) struct Poller(polling::Poller);
-
-/// A descriptor that became ready, and whose watch ended with that.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ready {
-    pub(super) id: usize,
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-}
-
-/// What to watch a descriptor for. Readable covers the end of the stream and errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Watch {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-}
+pub(in crate::driver) struct Poller(polling::Poller);
 
 impl Poller {
-    pub(super) fn new() -> io::Result<Poller> {
+    pub(in crate::driver) fn new() -> io::Result<Poller> {
         Ok(Poller(polling::Poller::new()?))
     }
 
     /// Registers the transport's descriptor.
     ///
-    /// The caller, [`Registration`](super::Registration), deregisters it while it keeps the
+    /// The caller, [`Registration`](crate::driver::Registration), deregisters it while it keeps the
     /// transport alive.
     #[allow(unsafe_code, reason = "polling asks for a promise that the descriptor outlives this")]
-    pub(super) fn register(
+    pub(in crate::driver) fn register(
         &self,
         transport: &dyn Transport,
         id: usize,
@@ -54,7 +40,7 @@ impl Poller {
     }
 
     /// Watches a registered descriptor, once.
-    pub(super) fn watch(
+    pub(in crate::driver) fn watch(
         &self,
         transport: &dyn Transport,
         id: usize,
@@ -64,7 +50,7 @@ impl Poller {
         self.0.modify(source, watch.event(id))
     }
 
-    pub(super) fn deregister(&self, transport: &dyn Transport) {
+    pub(in crate::driver) fn deregister(&self, transport: &dyn Transport) {
         if let Some(source) = transport.source() {
             // It fails only for a descriptor that is not registered, which is what is wanted.
             let _ = self.0.delete(source);
@@ -72,23 +58,27 @@ impl Poller {
     }
 
     /// Waits for readiness, a wake or the time-out; signals do not come to the driver.
-    pub(super) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    pub(in crate::driver) fn wait(
+        &self,
+        events: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
         events.clear();
         self.0.wait(events, timeout).map(drop)
     }
 
-    pub(super) fn wake(&self) -> io::Result<()> {
+    pub(in crate::driver) fn wake(&self) -> io::Result<()> {
         self.0.notify()
     }
 }
 
 /// A list for [`Poller::wait`].
-pub(super) fn events() -> Events {
+pub(in crate::driver) fn events() -> Events {
     Events::with_capacity(EVENTS_AT_ONCE)
 }
 
 /// What [`Poller::wait`] found.
-pub(super) fn ready(events: &Events) -> impl Iterator<Item = Ready> {
+pub(in crate::driver) fn ready(events: &Events) -> impl Iterator<Item = Ready> {
     events.iter().map(|event| Ready {
         id: event.key,
         readable: event.readable,

@@ -10,6 +10,7 @@ use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 
 use openline_proto::{CloseFrame, Part, Role};
+use shuttle::sync::Condvar;
 use shuttle::thread;
 
 use crate::deadline::Deadline;
@@ -17,7 +18,7 @@ use crate::driver::{Driver, Next};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::line::{Line, Settings};
-use crate::sync::{self, Arc, Condvar, Mutex, Ordering, lock, try_lock};
+use crate::sync::{self, Arc, Mutex, Ordering, lock, try_lock};
 use crate::transport::{Interest, Readiness, Transport};
 use crate::write::Turn;
 
