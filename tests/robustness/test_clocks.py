@@ -148,3 +148,23 @@ class TestKeepalive:
 
     def test_while_nobody_receives(self, peer: Peer) -> None:
         self.check(peer, "idle")
+
+
+def test_a_message_that_came_meanwhile_ends_idleness(peer: Peer) -> None:
+    program = """
+        import sys
+        from openline.sync.client import connect
+
+        with connect(sys.argv[1], ping_interval=None, idle_timeout=0.5) as ws:
+            print("connected", flush=True)
+            print(ws.recv(), flush=True)
+        """
+    with running(program, peer.uri) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "connected\n"
+        with standing_still(process, 1):
+            peer.send(text("in time"))
+        assert process.stdout.readline() == "in time\n"
+        assert peer.expect() == (0x88, b"\x03\xe8"), "closed by the program"
+        peer.socket.close()
+        assert process.wait(10) == 0
