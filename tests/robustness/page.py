@@ -1,6 +1,7 @@
 """The tables of docs/robustness.md, which `python -m robustness.page [PART-OF-A-NAME]`, in tests/, writes.
 
-It measures with every client; with a part of the names of rows, the others are left as they are.
+It measures with every client. With a part of the names of rows it leaves the others as they are, and with
+`none` all of them, for what else is on the page.
 """
 
 from __future__ import annotations
@@ -128,13 +129,14 @@ def read(text: str) -> tuple[str, dict[Key, Outcome]]:
 def main(part: str) -> None:
     rows = import_rows()
     text = PAGE.read_text(encoding="utf-8")
-    outcomes = read(text)[1] if part else {}
-    for row in rows:
+    measured, outcomes = read(text) if part else ("", {})
+    chosen = [row for row in rows if part in row.module]
+    for row in chosen:
         for name, label in row.labels.items():
-            for client in CLIENTS if part in row.module else ():
+            for client in CLIENTS:
                 outcome = outcomes[row.name, label, client] = observe(row.module, name, client)
                 print(f"{row.name} {label}, {client}: {outcome.verdict} {outcome.seen}", flush=True)
-    made = tables(rows, _measured(), outcomes)
+    made = tables(rows, _measured() if chosen else measured, outcomes)
     PAGE.write_text(text.replace(_made(text), made), encoding="utf-8")
 
 

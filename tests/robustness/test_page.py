@@ -33,7 +33,7 @@ def test_what_is_named_in_rust_is_there(row: Row) -> None:
 
 def test_the_page_is_that_of_the_rows() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert tables(ROWS, *read(text)) in text, "make robustness"
+    assert tables(ROWS, *read(text)) in text, "python -m robustness.page none, in tests/"
 
 
 def test_openline_holds() -> None:
