@@ -129,15 +129,15 @@ class Client(threading.Thread):
             options["proxy"] = None
         if route.uri.startswith("wss") and self._choices.random() < 0.3:
             options["ssl"] = self._context
-        if route.breaks and self._choices.random() < 0.5:
-            options["reconnect_delays"] = self._delays
-            if route.path is None:
-                yield from reconnect(route.uri, process_exception=self._process, **options)
-            else:
-                yield from unix_reconnect(route.path, route.uri, process_exception=self._process, **options)
-            return
         try:
-            if route.path is None:
+            if route.breaks and self._choices.random() < 0.5:
+                # Until the last of the delays, when all comes to its end.
+                options |= {"reconnect_delays": self._delays, "process_exception": self._process}
+                if route.path is None:
+                    yield from reconnect(route.uri, **options)
+                else:
+                    yield from unix_reconnect(route.path, route.uri, **options)
+            elif route.path is None:
                 yield connect(route.uri, **options)
             else:
                 yield unix_connect(route.path, route.uri, **options)
@@ -152,8 +152,10 @@ class Client(threading.Thread):
 
     def _process(self, error: Exception) -> Exception | None:
         """What breaks in the midst of a handshake may be any error of it."""
+        if not isinstance(error, (OSError, InvalidHandshake)):
+            return error
         self.counts.failed_openings += 1
-        return None if isinstance(error, (OSError, InvalidHandshake)) else error
+        return None
 
     def _converse(self, websocket: ClientConnection, ledger: Ledger) -> None:
         for _ in range(self._choices.randint(1, 40)):
