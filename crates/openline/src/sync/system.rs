@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 use super::Bug;
 
@@ -23,9 +23,7 @@ pub(crate) fn now() -> Instant {
 /// The time since some moment, at a fifth of the price, and exact to some milliseconds.
 #[inline]
 pub(crate) fn coarse_now() -> Duration {
-    let now = clock_gettime(COARSE_CLOCK);
-    // Both are never negative, and the second one is below 10^9.
-    Duration::new(now.tv_sec.cast_unsigned(), now.tv_nsec as u32)
+    clock_gettime(COARSE_CLOCK).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Waits for the condition variable, at most so long; it may also return too early.
@@ -48,6 +46,6 @@ pub(crate) const fn is_planted(_: Bug) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-const COARSE_CLOCK: ClockId = ClockId::MonotonicCoarse;
+const COARSE_CLOCK: ClockId = ClockId::CLOCK_MONOTONIC_COARSE;
 #[cfg(not(target_os = "linux"))]
-const COARSE_CLOCK: ClockId = ClockId::Monotonic;
+const COARSE_CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
