@@ -103,7 +103,7 @@ packages-short: build $(PACKAGES)/.short ## the same with those that install in 
 	$(QUIET) "published packages, short" $(PYTEST) tests/packages -k "$(SHORT)"
 
 test-many: build ## thousands of connections and failures, 1 GiB through TLS, 10 million messages
-	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) tests/test_many.py \
+	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) -o faulthandler_timeout=600 tests/test_many.py \
 		tests/robustness/test_reconnects.py tests/robustness/test_memory.py
 
 conformance-short: build ## the Autobahn cases but those of compression: 301, with each client and server

@@ -27,7 +27,7 @@ class FaultClass(NamedTuple):
 PROTO = "crates/openline-proto/src"
 ENGINE = "crates/openline/src"
 SOCKETS = "crates/openline/tests/integration"
-MODEL = f"{ENGINE}/model.rs"
+MODEL = f"{ENGINE}/model/scenarios.rs"
 HERE = "tests/robustness"
 
 CLASSES = [

@@ -7,6 +7,8 @@ import itertools
 import os
 import pathlib
 import ssl
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,28 +17,35 @@ from openline.testing import EchoServer
 
 from robustness.census import FULL, opened, resident, threads
 
-COUNT = 10_000 if FULL else 1_000
+ROUNDS, TURNS = (10 if FULL else 1), 1_000
 
 
-def turns(uri: str, count: int) -> None:
-    """Connect again and again, while both ends take turns in closing."""
-    for number, ws in enumerate(itertools.islice(reconnect(uri), count)):
-        ws.send(f"{number}")
-        assert ws.recv(timeout=10) == f"{number}"
-        if number % 2:
-            assert list(ws) == []  # the server closes after a message
+def check(turns: Callable[[str, int], None], **options: Any) -> None:
+    """Take turns with a new server in each round, since a server keeps the requests that it got."""
+    with EchoServer(**options) as server:
+        turns(server.uri, TURNS // 5)
+    gc.collect()
+    before = opened(), threads(), resident()
+    for _ in range(ROUNDS):
+        with EchoServer(**options) as server:
+            turns(server.uri, TURNS)
+    gc.collect()
+    assert opened() <= before[0] + 2  # the server is about to close them
+    assert threads() <= before[1] + 2
+    assert resident() - before[2] < 4 << 20
 
 
 def test_reconnecting() -> None:
-    with EchoServer(close_after=1) as server:
-        turns(server.uri, COUNT // 10)
-        gc.collect()
-        before = opened(), threads(), resident()
-        turns(server.uri, COUNT)
-        gc.collect()
-        assert opened() <= before[0] + 2  # the server is about to close them
-        assert threads() <= before[1] + 2
-        assert resident() - before[2] < 4 << 20
+    """Both ends take turns in closing."""
+
+    def turns(uri: str, count: int) -> None:
+        for number, ws in enumerate(itertools.islice(reconnect(uri), count)):
+            ws.send(f"{number}")
+            assert ws.recv(timeout=10) == f"{number}"
+            if number % 2:
+                assert list(ws) == []  # the server closes after a message
+
+    check(turns, close_after=1)
 
 
 @pytest.mark.parametrize("by", ["rustls", "SSLContext"])
@@ -46,18 +55,10 @@ def test_over_tls(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority_file))
     context = ssl.create_default_context() if by == "SSLContext" else None
 
-    def some(count: int) -> None:
+    def turns(uri: str, count: int) -> None:
         for number in range(count):
-            with connect(server.uri, ssl=context) as ws:
+            with connect(uri, ssl=context) as ws:
                 ws.send(f"{number}")
                 assert ws.recv(timeout=10) == f"{number}"
 
-    with EchoServer(certfile=certificate) as server:
-        some(COUNT // 10)
-        gc.collect()
-        before = opened(), threads(), resident()
-        some(COUNT // 2)
-        gc.collect()
-        assert opened() <= before[0] + 2
-        assert threads() <= before[1] + 2
-        assert resident() - before[2] < 4 << 20
+    check(turns, certfile=certificate)
