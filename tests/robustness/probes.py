@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import resource
 import subprocess
 import sys
 import threading
@@ -43,12 +44,13 @@ __all__ = [
     "Verdict",
     "ended",
     "observe",
+    "peak_memory",
     "probe",
 ]
 
 CLIENTS = ("openline", "websockets", "websocket-client")
 
-LARGE = bytes(64 << 20)
+LARGE = bytes(16 << 20)
 """A message that no socket takes at once."""
 
 SOON = 6
@@ -230,3 +232,7 @@ class Call:
 def ended(call: Callable[[], Any], within: float, name: str = "") -> Ending:
     """Call, and wait for the end. See `Call`."""
     return Call(call, name).ended(within)
+
+def peak_memory() -> int:
+    """Bytes of memory that this process has had in use at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

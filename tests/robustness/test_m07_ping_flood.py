@@ -9,12 +9,11 @@ In Rust:
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 
 from peer import Peer, frame
-from robustness.probes import LARGE, SOON, Breaks, Client, Connection, ended, probe
+from robustness.probes import LARGE, SOON, Breaks, Client, Connection, ended, peak_memory, probe
 
 PING = 9
 FLOOD = 32 << 20
@@ -58,13 +57,13 @@ def test_memory(client: Client) -> str:
     """memory, after 32 MiB of pings"""
     with Peer() as peer:
         connection = client.connect(peer.uri, ping_interval=None, close_timeout=0.5)
-        before = peak()
+        before = peak_memory()
         flood = Flood(peer)
         # For those that read only while they receive.
         receiving = threading.Thread(target=lambda: connection.recv(timeout=20), daemon=True)
         receiving.start()
         flood.settle()
-        grown = peak() - before
+        grown = peak_memory() - before
         told = f"{grown / 2**20:.1f} MiB, having read {flood.sent / 2**20:.0f} MiB"
         if grown > 8 << 20:
             raise Breaks(told)
@@ -85,8 +84,3 @@ def test_close(client: Client) -> str:
     with Peer() as peer:
         connection = flooded(client, peer)
         return ended(connection.close, within=SOON).told()
-
-
-def peak() -> int:
-    """Bytes of memory that this process has had in use at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -9,13 +9,12 @@ In Rust:
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import struct
 import threading
 
 from peer import Peer
-from robustness.probes import Breaks, Call, Client, ended, probe
+from robustness.probes import Breaks, Call, Client, ended, peak_memory, probe
 
 PAYLOAD = bytes(64 << 20)
 CLOSE = 0x88
@@ -24,20 +23,20 @@ CLOSE = 0x88
 def announce(client: Client, length: int) -> str:
     with Peer() as peer:
         connection = client.connect(peer.uri, ping_interval=None, close_timeout=0.5)
-        before = peak()
+        before = peak_memory()
         receiving = Call(lambda: connection.recv(timeout=10), "recv")
         peer.send(b"\x82\x7f" + struct.pack("!Q", length))
         try:
             first, payload = ended(peer.expect, within=2).value
         except Breaks:
-            taken = taken_of(peer) >> 20
-            raise Breaks(f"reads on: {taken} MiB taken, {(peak() - before) >> 20} MiB of memory") from None
+            taken, memory = taken_of(peer) >> 20, (peak_memory() - before) >> 20
+            raise Breaks(f"reads on: {taken} MiB taken, {memory} MiB of memory") from None
         if (first, payload[:2]) != (CLOSE, struct.pack("!H", 1009)):
             raise Breaks(f"Close {int.from_bytes(payload[:2], 'big')}")
         peer.socket.shutdown(socket.SHUT_WR)
         end = receiving.ended(within=5)
-        if not isinstance(end.error, client.closed) or peak() - before > 4 << 20:
-            raise Breaks(f"`recv` {end}, {(peak() - before) >> 20} MiB of memory")
+        if not isinstance(end.error, client.closed) or peak_memory() - before > 4 << 20:
+            raise Breaks(f"`recv` {end}, {(peak_memory() - before) >> 20} MiB of memory")
         return "1009 at the header"
 
 
@@ -56,11 +55,6 @@ def taken_of(peer: Peer) -> int:
     sending.start()
     sending.join(5)
     return sent
-
-
-def peak() -> int:
-    """Bytes of memory that this process has had in use at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @probe
