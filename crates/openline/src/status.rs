@@ -164,14 +164,14 @@ impl Bell {
     /// Waits for the bell, unless `ready` gives something first: it is asked before each wait, under
     /// the lock, so that no ring in between is lost. `None` at the deadline.
     ///
-    /// One wait is at most [`SIGNAL_SLICE`](sync::SIGNAL_SLICE) long: a signal does not wake a condition
-    /// variable, and the main thread must come back to run its handlers.
+    /// One wait is at most [`SLICE`] long: a signal does not wake a condition variable, and the main
+    /// thread must come back to run its handlers.
     pub(crate) fn wait<T>(
         &self,
         deadline: Deadline,
         mut ready: impl FnMut(&mut Status) -> Option<T>,
     ) -> Option<T> {
-        let deadline = deadline.min(Deadline::from(sync::SIGNAL_SLICE));
+        let deadline = deadline.min(Deadline::from(SLICE));
         let mut status = self.status();
         self.waiting.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -179,16 +179,15 @@ impl Bell {
             if let Some(value) = ready(&mut status) {
                 break Some(value);
             }
-            let left = deadline.remaining().unwrap_or(sync::SIGNAL_SLICE);
-            if left.is_zero() {
+            if deadline.has_passed() {
                 break None;
             }
-            status = sync::wait(&self.rung, &self.status, status, left);
+            status = sync::wait(&self.rung, &self.status, status, deadline);
         };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         outcome
     }
 }
 
-/// How often is looked again for what nobody tells of.
+/// The longest wait at the bell before its caller looks for signals.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);

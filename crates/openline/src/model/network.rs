@@ -24,6 +24,8 @@ pub(crate) struct Weather {
     pub(super) window: usize,
     /// Whether reads and writes take less than they could.
     pub(super) splits: bool,
+    /// Whether waits are interrupted by signals.
+    pub(super) has_signals: bool,
     /// Whether the driver may watch the sockets.
     pub(super) may_be_watched: bool,
 }
@@ -145,6 +147,11 @@ impl End {
         self.state().weather.may_be_watched
     }
 
+    fn is_interrupted(&self) -> bool {
+        let mut state = self.state();
+        state.weather.has_signals && state.dice.one_in(20)
+    }
+
     pub(crate) fn set_registered(&self, is_registered: bool) {
         self.state().is_registered[self.side] = is_registered;
     }
@@ -235,6 +242,9 @@ impl Transport for Socket {
     fn wait(&self, interest: Interest, deadline: Deadline) -> io::Result<Readiness> {
         loop {
             sync::switch();
+            if self.0.is_interrupted() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let found = self.0.readiness(interest);
             if !found.is_none() || deadline.has_passed() {
                 return Ok(found);

@@ -69,6 +69,7 @@ impl Plan {
             jitter: dice.pick(&[0, 0, 2]),
             window,
             splits: dice.one_in(2),
+            has_signals: dice.one_in(4),
             // What is only looked at goes on by a window every 50 ms.
             may_be_watched: window < 200 || !dice.one_in(8),
         };
@@ -77,7 +78,10 @@ impl Plan {
             10 => dice.pick(&[20, 60]),
             _ => dice.pick(&[20, 200, window.min(3_000)]),
         };
-        let sides = [0, 1].map(|_| Side::roll(dice, window, typical_len));
+        let mut sides = [0, 1].map(|_| Side::roll(dice, window, typical_len));
+        for side in &mut sides {
+            side.settings.interruptible = weather.has_signals && dice.one_in(2);
+        }
         let faults = match dice.below(8) {
             0 => vec![(
                 dice.millis_below(300),

@@ -111,6 +111,9 @@ impl User {
                 }
                 outcome = send(None);
             }
+            while matches!(outcome, Err(Error::Interrupted { committed: false })) {
+                outcome = send(None);
+            }
             let (fate, goes) = fate_of(outcome);
             has_begun = true;
             if is_last || goes.is_break() {
@@ -127,7 +130,7 @@ impl User {
     fn flush(&mut self, caller: &Caller<'_>) -> Goes {
         let timeout = self.timeout();
         match caller.call("flush", timeout, || self.connection.flush(timeout)) {
-            Err(Error::Timeout { .. }) => ON,
+            Err(Error::Timeout { .. } | Error::Interrupted { .. }) => ON,
             outcome => goes_on(outcome),
         }
     }
@@ -246,7 +249,7 @@ impl User {
                     self.incoming.receive(kind.expect("a message has fragments"), &bytes);
                     return ON;
                 }
-                Err(Error::Timeout { .. }) => {}
+                Err(Error::Timeout { .. } | Error::Interrupted { .. }) => {}
                 Err(error) => return self.without_message(error),
             }
             if leaves && self.dice.one_in(2) {
@@ -293,7 +296,7 @@ impl User {
 
     fn without_message(&self, error: Error) -> Goes {
         match error {
-            Error::Timeout { .. } => ON,
+            Error::Timeout { .. } | Error::Interrupted { .. } => ON,
             Error::Closed(_) => HOME,
             error => panic!("receiving failed: {error}"),
         }
@@ -304,12 +307,15 @@ impl User {
     pub(super) fn ping(mut self, caller: &Caller<'_>) {
         for _ in 0..3 {
             let timeout = if self.dice.one_in(3) { self.dice.millis_below(50) } else { PATIENCE };
+            let connection = &self.connection;
+            let deadline = Deadline::from(timeout);
             let outcome = if self.dice.one_in(2) {
-                let ping = || self.connection.ping(None, timeout).map(|_| true);
-                caller.call("ping", Some(timeout), ping)
+                let wait = |id| resume(|| connection.await_pong(id, deadline)).map(|_| true);
+                let ping = || connection.start_ping(None).and_then(wait);
+                caller.call("await_pong", Some(timeout), ping)
             } else {
-                let wait = |id| self.connection.wait_answered(id, timeout);
-                let ping = || self.connection.send_ping(None).and_then(wait);
+                let wait = |id| resume(|| connection.wait_answered(id, deadline));
+                let ping = || connection.send_ping(None).and_then(wait);
                 caller.call("wait_answered", Some(timeout), ping)
             };
             match outcome {
@@ -330,7 +336,7 @@ impl User {
         match ending {
             Ending::Close(_) | Ending::BothClose => {
                 let timeout = self.side.settings.close_timeout;
-                let close = || self.connection.close(1000, "done");
+                let close = || resume(|| self.connection.close(1000, "done"));
                 caller.call("close", timeout, close).expect("nothing is wrong with its arguments");
                 assert!(self.connection.is_closed(), "close returned, and it is not closed");
             }
@@ -339,7 +345,8 @@ impl User {
             }
         }
         let timeout = self.dice.millis_below(50);
-        let wait = || self.connection.wait_closed(timeout);
+        let deadline = Deadline::from(timeout);
+        let wait = || resume(|| self.connection.wait_closed(deadline));
         let is_closed = caller.call("wait_closed", Some(timeout), wait).expect("nobody forks");
         // Who receives sees the end of what was aborted, and does not hold it up.
         assert!(is_closed || matches!(ending, Ending::Abort(_)), "it is closed, and then not");
@@ -349,10 +356,22 @@ impl User {
 /// What became of a message, and whether more can be sent.
 fn fate_of(outcome: Result<()>) -> (Fate, Goes) {
     match outcome {
-        Ok(()) | Err(Error::Timeout { committed: true, .. }) => (Fate::Sent, ON),
-        Err(Error::Timeout { committed: false, .. }) => (Fate::TakenBack, ON),
+        Ok(()) => (Fate::Sent, ON),
+        Err(Error::Timeout { committed, .. } | Error::Interrupted { committed }) => {
+            (if committed { Fate::Sent } else { Fate::TakenBack }, ON)
+        }
         Err(Error::Closed(_)) => (Fate::Unknown, HOME),
         Err(error) => panic!("sending failed: {error}"),
+    }
+}
+
+/// Makes a call again that a signal interrupted.
+fn resume<T>(call: impl Fn() -> Result<T>) -> Result<T> {
+    loop {
+        match call() {
+            Err(Error::Interrupted { .. }) => {}
+            outcome => return outcome,
+        }
     }
 }
 

@@ -21,9 +21,6 @@ pub(crate) use shuttle::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// So long that whoever relies on it is found out: in a model there are no signals.
-pub(crate) const SIGNAL_SLICE: Duration = Duration::from_secs(100_000);
-
 /// What time it is.
 pub(crate) fn now() -> Instant {
     CLOCK.get()
@@ -82,6 +79,9 @@ impl Sleeper {
 
     /// Sleeps until it is woken, or until the moment has come.
     pub(crate) fn sleep(&self, until: Deadline) {
+        if until.has_passed() {
+            return;
+        }
         let timer = until.at().map(|at| (at, NEXT_TIMER.replace(NEXT_TIMER.get() + 1)));
         if let Some(timer) = timer {
             TIMERS.with_borrow_mut(|timers| timers.insert(timer, self.clone()));
@@ -119,12 +119,12 @@ impl Condvar {
     }
 }
 
-/// Waits for the condition variable, at most so long.
+/// Waits for the condition variable, at most until then.
 pub(crate) fn wait<'m, T>(
     condvar: &Condvar,
     mutex: &'m Mutex<T>,
     guard: MutexGuard<'m, T>,
-    timeout: Duration,
+    deadline: Deadline,
 ) -> MutexGuard<'m, T> {
     let me = shuttle::current::me();
     SUSPECTS.with_borrow_mut(|suspects| suspects.remove(&me));
@@ -134,7 +134,7 @@ pub(crate) fn wait<'m, T>(
     WAITING.with_borrow_mut(|waiting| waiting.insert(me, sleeper.clone()));
     condvar.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(sleeper.clone());
     drop(guard);
-    sleeper.sleep(Deadline::from(timeout));
+    sleeper.sleep(deadline);
     WAITING.with_borrow_mut(|waiting| waiting.remove(&me));
     super::lock(mutex)
 }
@@ -149,8 +149,9 @@ pub(crate) fn audit() -> bool {
 }
 
 /// Threads that found in the audit what they wait for, and that nobody had told of it.
-pub(crate) fn suspects() -> usize {
-    SUSPECTS.with_borrow(BTreeSet::len)
+pub(crate) fn suspects() -> Vec<String> {
+    let name = |task: &TaskId| shuttle::current::get_name_for_task(*task);
+    SUSPECTS.with_borrow(|tasks| tasks.iter().filter_map(name).map(|it| it.into()).collect())
 }
 
 /// Plants a bug, or none, in the engine.

@@ -1,18 +1,17 @@
 //! Those of the standard library.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
 use super::Bug;
+use crate::deadline::Deadline;
 
 pub(crate) use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, TryLockError, Weak,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
-
-/// The longest wait for a condition variable before its caller looks for signals, which do not wake it.
-pub(crate) const SIGNAL_SLICE: Duration = Duration::from_millis(50);
 
 /// What time it is.
 #[inline]
@@ -26,16 +25,16 @@ pub(crate) fn coarse_now() -> Duration {
     clock_gettime(COARSE_CLOCK).map_or(Duration::ZERO, Duration::from)
 }
 
-/// Waits for the condition variable, at most so long; it may also return too early.
+/// Waits for the condition variable, at most until then; it may also return too early.
 pub(crate) fn wait<'m, T>(
     condvar: &Condvar,
     _: &'m Mutex<T>,
     guard: MutexGuard<'m, T>,
-    timeout: Duration,
+    deadline: Deadline,
 ) -> MutexGuard<'m, T> {
-    match condvar.wait_timeout(guard, timeout) {
-        Ok((guard, _)) => guard,
-        Err(poisoned) => poisoned.into_inner().0,
+    match deadline.remaining() {
+        Some(left) => condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0,
+        None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
     }
 }
 

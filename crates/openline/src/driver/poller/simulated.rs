@@ -68,8 +68,8 @@ impl Poller {
         timeout: Option<Duration>,
     ) -> io::Result<()> {
         events.clear();
-        // Nothing may rely on that; without it nobody would wake a driver that is to end.
-        let deadline = Deadline::from(timeout.unwrap_or(sync::SIGNAL_SLICE));
+        // An end also for the driver that nobody wakes, when the world is over.
+        let deadline = Deadline::from(timeout.unwrap_or(LONG));
         loop {
             sync::switch();
             let sleeper = Sleeper::default();
@@ -139,6 +139,9 @@ impl Watch {
         }
     }
 }
+
+/// Longer than any world.
+const LONG: Duration = Duration::from_secs(100_000);
 
 fn socket(transport: &dyn Transport) -> io::Result<&Socket> {
     let transport: &dyn std::any::Any = transport;
