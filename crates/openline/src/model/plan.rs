@@ -134,6 +134,7 @@ impl Side {
         let settings = Settings {
             ping_interval: dice.pick(&[None, millis(300), millis(2_000)]),
             ping_timeout: dice.pick(&[None, millis(2_000), millis(5_000)]),
+            idle_timeout: if dice.one_in(10) { millis(1_000) } else { None },
             close_timeout: dice.pick(&[
                 None,
                 millis(0),
@@ -171,6 +172,7 @@ impl Side {
     fn is_peaceful(&self) -> bool {
         self.receiver == Receiver::Lively
             && self.end_early.is_none()
+            && self.settings.idle_timeout.is_none()
             && self.settings.limits.max_message == Limits::default().max_message
     }
 }
