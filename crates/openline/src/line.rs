@@ -539,14 +539,12 @@ impl Line {
             return Ok(());
         }
         let since = *awaited.held_up_since.get_or_insert_with(sync::now);
-        let half = try_lock(&self.read);
-        match half {
-            Some(half) if timeout.is_some_and(|timeout| sync::now() - since >= timeout) => {
-                let during = Waiting::PongBehind { messages: half.backlog() };
-                Err(Error::Timeout { during, committed: false })
-            }
-            _ => Ok(()),
+        if timeout.is_none_or(|timeout| sync::now() - since < timeout) {
+            return Ok(());
         }
+        let Some(half) = try_lock(&self.read) else { return Ok(()) };
+        let during = Waiting::PongBehind { messages: half.backlog() };
+        Err(Error::Timeout { during, committed: false })
     }
 
     /// Waits until a ping is answered; whether it is.

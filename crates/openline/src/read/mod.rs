@@ -176,6 +176,7 @@ impl Line {
     /// Reads what is there, without blocking and never more than the queue may hold.
     pub(crate) fn drain(&self, half: &mut ReadHalf) -> Drained {
         self.skip_if_told(half);
+        let mut responses = 0;
         for _ in 0..DRAIN_READS {
             loop {
                 half.keep_ready();
@@ -191,7 +192,13 @@ impl Line {
                 match parsed {
                     Parsed::NeedInput => break,
                     Parsed::Progress => self.note_data(),
-                    parsed => self.respond(parsed),
+                    parsed => {
+                        self.respond(parsed);
+                        responses += 1;
+                        if responses == DRAIN_RESPONSES {
+                            return Drained::More;
+                        }
+                    }
                 }
             }
             self.paused.store(false, Ordering::Relaxed);
@@ -539,3 +546,6 @@ pub(crate) const TURNS_PER_SIGNAL: usize = 64;
 
 /// Reads of one drain, before others get their turn.
 const DRAIN_READS: usize = 16;
+
+/// Control frames of one drain: tens of thousands of them fit one read.
+const DRAIN_RESPONSES: usize = 1024;

@@ -10,6 +10,7 @@ mod half;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use openline_proto::extension::CodingError;
 use openline_proto::{Kind, Part, Rsv, State};
@@ -339,16 +340,22 @@ impl Line {
     /// Waits until the transport may take more, reading meanwhile unless somebody else does.
     fn await_room(&self, half: &WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
         let Some(transport) = &half.transport else { return Err(Stop::Over) };
+        let soon = deadline.min(Deadline::from(SLICE));
         let (interest, until) = match self.try_drain() {
+            // A signal that comes right before the wait does not end it.
+            Some(Drained::Empty) if self.settings.interruptible => {
+                (Interest::ReadOrWrite, deadline.min(Deadline::from(SIGNAL_PAUSE)))
+            }
             Some(Drained::Empty) => (Interest::ReadOrWrite, deadline),
             Some(Drained::More) => return Ok(()),
             Some(Drained::Interrupted) => return self.stop_if_interruptible(),
             // Somebody else reads, or the queue is full: look again soon.
-            None | Some(Drained::Full) => (Interest::Write, deadline.min(Deadline::from(SLICE))),
+            None | Some(Drained::Full) => (Interest::Write, soon),
             Some(Drained::Ended) => return Err(Stop::Over),
         };
         match transport.wait(interest, until) {
             Ok(ready) if ready.is_none() && deadline.has_passed() => Err(Stop::Timeout),
+            Ok(ready) if ready.is_none() => self.stop_if_interruptible(),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.stop_if_interruptible()
@@ -423,3 +430,7 @@ fn gather(
 
 /// Payload is masked and written in pieces of this length: two of them fit the L2 cache.
 const PIECE_LEN: usize = 128 * 1024;
+
+/// How long a sender waits before it looks for signals. Then a message of which nothing is gone is encoded
+/// anew, which may take a while, so this is not short.
+const SIGNAL_PAUSE: Duration = Duration::from_secs(1);

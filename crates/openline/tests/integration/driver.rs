@@ -233,20 +233,27 @@ fn a_flood_without_a_message_does_not_outlast_a_timeout() {
     let (line, mut peer) = open();
     let stop = std::sync::atomic::AtomicBool::new(false);
     let flood = b"\x8a\x00".repeat(10_000);
-    thread::scope(|scope| {
+    let took = thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 peer.send(&flood);
             }
         });
-        for _ in 0..3 {
+        let turns = (0..3).map(|_| {
             let start = Instant::now();
-            assert!(matches!(line.recv_timeout(SHORT), Err(Error::Timeout { .. })));
-            assert!(matches!(line.ping(None, SHORT), Err(Error::Timeout { .. })));
-            assert!(start.elapsed() < Duration::from_secs(5));
-        }
+            let received = line.recv_timeout(SHORT);
+            let pinged = line.ping(None, SHORT);
+            (start.elapsed(), received, pinged)
+        });
+        let turns: Vec<_> = turns.collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        turns
     });
+    for (time, received, pinged) in took {
+        assert!(matches!(received, Err(Error::Timeout { .. })), "{received:?}");
+        assert!(matches!(pinged, Err(Error::Timeout { .. })), "{pinged:?}");
+        assert!(time < Duration::from_secs(5), "{time:?}");
+    }
 }
 
 #[test]
