@@ -102,11 +102,18 @@ def test_who_reads_slowly_is_alive(peer: Peer) -> None:
     ws = peer.connect(ping_interval=INTERVAL, ping_timeout=TIMEOUT)
     sender = threading.Thread(target=ws.send, args=(bytes(16 << 20),))
     sender.start()
-    deadline = time.monotonic() + 3 * (INTERVAL + TIMEOUT)
-    while time.monotonic() < deadline:
-        peer.send(frame(Opcode.PONG, b"unasked"))
-        time.sleep(0.05)
+    is_read = threading.Event()
+
+    def live() -> None:
+        while not is_read.wait(0.05):
+            peer.send(frame(Opcode.PONG, b"unasked"))
+
+    living = threading.Thread(target=live)
+    living.start()
+    time.sleep(3 * (INTERVAL + TIMEOUT))
     assert not ws.closed
     assert peer.expect_fast() == (0x82, 16 << 20)
+    is_read.set()
+    living.join()
     sender.join()
     ws.abort()
