@@ -535,14 +535,17 @@ impl Line {
     /// while the queue is full.
     fn check_held_up(&self, awaited: &mut Awaited, timeout: Option<Duration>) -> Result<()> {
         if !self.paused.load(Ordering::Relaxed) {
-            awaited.held_up_since = None;
-            return Ok(());
-        }
-        let since = *awaited.held_up_since.get_or_insert_with(sync::now);
-        if timeout.is_none_or(|timeout| sync::now() - since < timeout) {
+            awaited.held_up = None;
             return Ok(());
         }
         let Some(half) = try_lock(&self.read) else { return Ok(()) };
+        let taken = half.taken;
+        let now = sync::now();
+        let held_up = awaited.held_up.filter(|(_, before)| *before == taken);
+        let (since, _) = *awaited.held_up.insert(held_up.unwrap_or((now, taken)));
+        if timeout.is_none_or(|timeout| now - since < timeout) {
+            return Ok(());
+        }
         let during = Waiting::PongBehind { messages: half.backlog() };
         Err(Error::Timeout { during, committed: false })
     }

@@ -40,8 +40,9 @@ pub(crate) struct Status {
 #[derive(Debug, Default)]
 pub(crate) struct Awaited {
     pub(crate) round_trip: Option<Duration>,
-    /// Since when the wait is one for messages to be received, behind which the Pong may be.
-    pub(crate) held_up_since: Option<Instant>,
+    /// Since when the wait is one for messages to be received, behind which the Pong may be, and how
+    /// much was [taken](crate::read::ReadHalf::taken) then.
+    pub(crate) held_up: Option<(Instant, u64)>,
 }
 
 impl Status {

@@ -25,6 +25,8 @@ pub(crate) struct ReadHalf {
     pub(crate) buffer: ReadBuffer,
     /// The driver's tick when a caller last read.
     pub(crate) used_at: u32,
+    /// How many messages, and pieces of one, were taken: while it grows, somebody receives.
+    pub(crate) taken: u64,
     inbound: Inbound,
     /// `None` without extensions.
     decoding: Option<Decoding>,
@@ -111,6 +113,7 @@ impl ReadHalf {
             transport: Some(transport),
             buffer,
             used_at: 0,
+            taken: 0,
             inbound,
             decoding,
             queue: Queue::default(),
@@ -142,6 +145,7 @@ impl ReadHalf {
 
     /// Takes the message that is [`Available::Message`].
     pub(crate) fn take<T>(&mut self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
+        self.taken += 1;
         if let Some(Incoming { kind, bytes, .. }) = self.queue.pop() {
             return Some(take(Payload::Owned(kind, bytes)));
         }
@@ -158,6 +162,7 @@ impl ReadHalf {
     /// flag tells whether the message ends with them.
     pub(crate) fn take_fragments(&mut self) -> Option<(Incoming, bool)> {
         self.keep_ready();
+        self.taken += 1;
         if let Some(message) = self.queue.pop() {
             return Some((message, true));
         }

@@ -215,6 +215,13 @@ impl Line {
         Drained::More
     }
 
+    /// How much was taken until now ([`ReadHalf::taken`]), unless somebody reads.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        let taken = self.try_lock_read()?.taken;
+        self.bell.ring_after_unlock();
+        Some(taken)
+    }
+
     /// Takes the right to read, once it is free.
     pub(crate) fn lock_read(&self) -> MutexGuard<'_, ReadHalf> {
         match self.read.lock() {

@@ -35,8 +35,7 @@ pub(crate) struct WriteHalf {
     written: usize,
     /// Whether the transport holds bytes that it has not passed on.
     is_unflushed: bool,
-    /// Since when a sender waits for room in vain while we do not read either, and when that was seen last.
-    stalled: Option<(Instant, Instant)>,
+    stall: Option<Stall>,
     /// `None` unless what goes out is logged.
     journal: Option<Journal>,
     /// The frames in the buffer, and those that are gone.
@@ -65,7 +64,7 @@ impl WriteHalf {
             bytes: Vec::new(),
             written: 0,
             is_unflushed: false,
-            stalled: None,
+            stall: None,
             journal: journal.cloned(),
             tally: Tally::default(),
             before_gathered: Tally::default(),
@@ -284,13 +283,13 @@ impl WriteHalf {
         let WriteHalf { transport: Some(transport), bytes, written, .. } = self else {
             return Ok(());
         };
-        let WriteHalf { is_unflushed, stalled, meters, .. } = self;
+        let WriteHalf { is_unflushed, stall, meters, .. } = self;
         while *written < bytes.len() {
             *is_unflushed = true;
             let len = transport.try_write(&bytes[*written..])?;
             meters.outgoing.moved(len);
             *written += len;
-            *stalled = None;
+            *stall = None;
         }
         if *is_unflushed {
             transport.try_flush()?;
@@ -308,13 +307,17 @@ impl WriteHalf {
         self.meters.unsent_bytes.store(unsent as u64, Ordering::Relaxed);
     }
 
-    /// Notes that a sender waits for room, and whether we do not read meanwhile; for how long both have
-    /// been so.
-    pub(crate) fn stalled(&mut self, is_paused: bool) -> Duration {
+    /// Notes that a sender waits for room, whether we do not read meanwhile, and how much was
+    /// [taken](crate::read::ReadHalf::taken), if that is known; for how long nothing has moved.
+    pub(crate) fn stalled(&mut self, is_paused: bool, taken: Option<u64>) -> Duration {
         let now = sync::now();
-        let before = self.stalled.filter(|(_, seen)| is_paused && now - *seen < STALL_GAP);
-        let since = before.map_or(now, |(since, _)| since);
-        self.stalled = is_paused.then_some((since, now));
+        let before = self.stall.filter(|stall| {
+            let is_received = stall.taken.zip(taken).is_some_and(|(before, now)| before != now);
+            is_paused && !is_received && now - stall.seen < STALL_GAP
+        });
+        let since = before.map_or(now, |stall| stall.since);
+        let taken = taken.or(before.and_then(|stall| stall.taken));
+        self.stall = is_paused.then_some(Stall { since, seen: now, taken });
         now - since
     }
 
@@ -367,6 +370,14 @@ impl WriteHalf {
 pub(crate) struct Encoded {
     pub(crate) rsv: Rsv,
     pub(crate) payload: Vec<u8>,
+}
+
+/// A time in which a sender waits for room in vain, we do not read either, and nobody receives what waits.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    since: Instant,
+    seen: Instant,
+    taken: Option<u64>,
 }
 
 /// A data frame whose payload is being appended.

@@ -326,8 +326,11 @@ impl Line {
             if turn.is_multiple_of(TURNS_PER_SIGNAL) {
                 self.stop_if_interruptible()?;
             }
-            // Two ends that send, and neither of which reads any more, would wait for each other.
-            let stalled = half.stalled(self.paused.load(Ordering::Relaxed));
+            // Two ends that send, and neither of which reads any more, would wait for each other. Not so if
+            // somebody receives, however slowly: room comes with it.
+            let is_paused = self.paused.load(Ordering::Relaxed);
+            let taken = if is_paused { self.taken() } else { None };
+            let stalled = half.stalled(is_paused, taken);
             if self.is_open() && self.bell.status().keepalive.ends_stall_of(stalled) {
                 self.end_by_ping_timeout();
                 return Err(Stop::Over);

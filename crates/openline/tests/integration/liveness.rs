@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use openline::{Cause, Client, CloseFrame, Error, Waiting};
+use openline::{Cause, Client, CloseFrame, Connection, Deadline, Error, Waiting};
 
-use crate::peer::{Frame, LONG, SHORT, close, open_with};
+use crate::peer::{Frame, LONG, Peer, SHORT, close, open_with};
 
 /// A time-out short enough to wait for, and longer than a busy machine pauses a thread.
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -60,6 +60,52 @@ fn parts_of_messages_and_our_own_pause_are_not_idle() {
     // Now it is the peer that is silent.
     assert!(line.wait_closed(LONG).unwrap());
     assert!(matches!(line.how_closed().unwrap().cause(), Cause::IdleTimeout));
+}
+
+/// A client whose queue of 32 is full, from which it reads again when 8 are left, and its peer.
+fn open_full() -> (Connection, Peer) {
+    let timeout = TIMEOUT * 3;
+    let client = Client::new().ping_interval(timeout).ping_timeout(timeout).max_queue(32);
+    let (line, mut peer) = open_with(client);
+    for _ in 0..33 {
+        peer.send_text("waits");
+    }
+    (line, peer)
+}
+
+/// Receives of what waits in [`open_full`], so that it stays as full: slowly, but always before the time-out.
+fn receive_slowly(line: &Connection) {
+    for _ in 0..22 {
+        thread::sleep(TIMEOUT / 3);
+        assert_eq!(line.recv().unwrap(), "waits".into());
+    }
+}
+
+#[test]
+fn a_send_waits_for_room_while_somebody_receives() {
+    let (line, _peer) = open_full();
+    thread::scope(|scope| {
+        let send = scope.spawn(|| line.send(&vec![0; 64 << 20]));
+        receive_slowly(&line);
+        line.abort();
+        let Err(Error::Closed(closed)) = send.join().unwrap() else { panic!("all was sent") };
+        assert!(matches!(closed.cause(), Cause::Aborted), "{}", closed.cause());
+    });
+}
+
+#[test]
+fn a_ping_without_a_timeout_waits_while_somebody_receives() {
+    let (line, mut peer) = open_full();
+    thread::scope(|scope| {
+        let ping = scope.spawn(|| line.ping(Some(b"here"), Deadline::NEVER));
+        assert_eq!(peer.next(), Frame::Ping(b"here".to_vec()));
+        peer.send(b"\x8a\x04here");
+        receive_slowly(&line);
+        for _ in 22..33 {
+            assert_eq!(line.recv().unwrap(), "waits".into());
+        }
+        ping.join().unwrap().unwrap();
+    });
 }
 
 #[test]
