@@ -253,7 +253,7 @@ impl Line {
         let answer = {
             let mut status = self.bell.status();
             let answer = status.closing.receive(close);
-            if answer.is_some() {
+            if status.closing.is_complete() {
                 // The peer had closed when writing failed, which is then no more than a consequence.
                 status.cause.take_if(|cause| cause.is_io());
             }

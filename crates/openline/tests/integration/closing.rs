@@ -317,3 +317,17 @@ fn the_descriptor_is_closed_with_the_connection() {
     assert!(line.raw_fd().is_none());
     assert_eq!(line.local_address().to_string().split(':').next(), Some("127.0.0.1"));
 }
+
+#[test]
+fn a_close_that_crosses_that_of_a_peer_which_is_gone_is_no_reset() {
+    let (line, mut peer) = open();
+    peer.send_close(&close(1001, "restart"));
+    // With unread bytes at its end, the socket of the peer answers with a reset.
+    line.send_timeout("unread", Duration::ZERO).ok();
+    drop(peer);
+    line.start_ping(None).ok();
+    line.close(1000, "").unwrap();
+    let closed = line.how_closed().unwrap();
+    assert_eq!(closed.received(), Some(&close(1001, "restart")));
+    assert!(matches!(closed.cause(), Cause::Local | Cause::Peer), "{}", closed.cause());
+}
