@@ -428,7 +428,13 @@ impl DriverThread {
         };
         match (next, line) {
             (Next::Again, _) => self.unfinished.push(id),
-            (Next::Look, _) => self.look_at(id),
+            (Next::Look, line) => {
+                self.look_at(id);
+                // The watch for room goes on: who uses the connection may only receive.
+                if let Some(line) = line {
+                    self.rewatch(id, &line);
+                }
+            }
             (Next::Watch, Some(line)) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.watch.readable = true;

@@ -81,6 +81,31 @@ fn the_tail_of_a_timed_out_message_follows_without_another_call() {
 }
 
 #[test]
+fn the_tail_of_a_timed_out_message_follows_while_another_thread_receives() {
+    // Without keepalive, whose pings would take the tail along.
+    let client = Client::new().compression(None).ping_interval(None).ping_timeout(None);
+    let (line, mut peer) = open_with(client);
+    let big = vec![7; 20_000_000];
+    let outcome = line.send_timeout(&big, SHORT);
+    assert!(matches!(outcome, Err(Error::Timeout { committed: true, .. })), "{outcome:?}");
+    // The driver sees that nobody uses the connection, and watches it for bytes and for room.
+    thread::sleep(Duration::from_millis(500));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert_eq!(line.recv_timeout(LONG).unwrap(), "for the receiver".into());
+            // It goes on to receive, so the driver does not read.
+            let outcome = line.recv_timeout(LONG);
+            assert!(matches!(outcome, Err(Error::Closed(_))), "{outcome:?}");
+        });
+        thread::sleep(Duration::from_millis(50));
+        peer.send_text("for the receiver");
+        thread::sleep(Duration::from_millis(50));
+        assert!(peer.next() == Frame::Data(big));
+        line.abort();
+    });
+}
+
+#[test]
 fn send_many_tells_how_many_are_on_their_way() {
     let (line, mut peer) = open();
     let messages = vec![vec![1; 40_000]; 1000];
