@@ -327,6 +327,24 @@ def test_close(server: EchoServer) -> None:
     wait_until(lambda: server.connections == 0)
 
 
+def test_a_server_whose_backlog_is_full(tmp_path: pathlib.Path) -> None:
+    """The proxy waits for it, and does what it is told meanwhile."""
+    path = str(tmp_path / "server")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(path)
+        listener.listen(0)
+        listener.settimeout(10)
+        proxy = stack.enter_context(FaultProxy(path))
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(4)]
+        for number, client in enumerate(clients):
+            client.connect(proxy.address)
+            client.sendall(bytes([number]))
+        wait_until(lambda: proxy.connections == 1)
+        accepted = [stack.enter_context(listener.accept()[0]) for _ in clients]
+        assert [sock.recv(1) for sock in accepted] == [b"\x00", b"\x01", b"\x02", b"\x03"]
+        assert proxy.connections == 4
+
+
 def test_it_ends_with_its_last_reference(server: EchoServer) -> None:
     proxy = FaultProxy(server.uri)
     uri = proxy.uri

@@ -506,8 +506,15 @@ impl ProxyOptions {
         listener.set_nonblocking().map_err(fail)?;
         let (shared, woken) = Shared::new().map_err(fail)?;
         let faults = [self.up, self.down];
-        let pump =
-            Pump { listener, target, faults, seed: self.seed, woken, shared: shared.clone() };
+        let pump = Pump {
+            listener,
+            target,
+            faults,
+            seed: self.seed,
+            woken,
+            shared: shared.clone(),
+            waiting: None,
+        };
         let thread = std::thread::Builder::new()
             .name("openline-fault-proxy".to_owned())
             .spawn(move || pump.run())

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::faults::Faults;
 use super::flow::{Ending, Fault, Flow, Next};
@@ -264,6 +264,8 @@ pub(super) struct Pump {
     pub(super) seed: u64,
     pub(super) woken: UnixStream,
     pub(super) shared: Arc<Shared>,
+    /// A connection, by its number, to a server on a Unix socket with a full backlog.
+    pub(super) waiting: Option<(usize, OwnedFd)>,
 }
 
 impl Pump {
@@ -274,7 +276,8 @@ impl Pump {
         loop {
             let now = Instant::now();
             let accepts = accept_from <= now;
-            let mut again = if accepts { None } else { Some(accept_from) };
+            let is_waiting = self.waiting.is_some();
+            let mut again = (is_waiting || !accepts).then_some(accept_from);
             let mut sockets = Vec::new();
             {
                 let state = self.shared.state();
@@ -306,8 +309,11 @@ impl Pump {
                 }
             }
             if accepts && let Err(error) = self.accept(&mut state) {
-                log::warn!("cannot accept: {error}");
-                accept_from = Instant::now() + ACCEPT_PAUSE;
+                let is_waiting = self.waiting.is_some();
+                if !is_waiting {
+                    log::warn!("cannot accept: {error}");
+                }
+                accept_from = Instant::now() + if is_waiting { UNIX_RETRY } else { ACCEPT_PAUSE };
             }
         }
     }
@@ -343,17 +349,17 @@ impl Pump {
         ready
     }
 
-    fn accept(&self, state: &mut State) -> io::Result<()> {
+    fn accept(&mut self, state: &mut State) -> io::Result<()> {
         loop {
-            let client = match self.listener.accept() {
-                Ok(client) => client,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            let number = state.accepted;
-            state.accepted += 1;
-            let server = if state.is_offline { None } else { self.target.connect().ok() };
-            let Some(server) = server else {
+            let Some((number, client)) = self.next_client(state)? else { return Ok(()) };
+            let server = (!state.is_offline).then(|| self.target.connect());
+            if let Some(Err(error)) = &server
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                self.waiting = Some((number, client));
+                return Err(error.kind().into());
+            }
+            let Some(Ok(server)) = server else {
                 let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
                 state.counts.resets += u64::from(state.is_offline);
                 continue;
@@ -367,12 +373,33 @@ impl Pump {
             state.links.insert(number, link);
         }
     }
+
+    fn next_client(&mut self, state: &mut State) -> io::Result<Option<(usize, OwnedFd)>> {
+        if self.waiting.is_some() {
+            return Ok(self.waiting.take());
+        }
+        match self.listener.accept() {
+            Ok(client) => {
+                let number = state.accepted;
+                state.accepted += 1;
+                Ok(Some((number, client)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Target {
+    /// A socket that is connected, or soon will be. `WouldBlock` if the server's backlog is full.
     fn connect(&self) -> io::Result<OwnedFd> {
         match self {
-            Target::Unix(path) => Ok(UnixStream::connect(path)?.into()),
+            Target::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.set_nonblocking(true)?;
+                socket.connect(&SockAddr::unix(path)?)?;
+                Ok(socket.into())
+            }
             Target::Tcp(addresses) => {
                 let mut outcome = Err(io::ErrorKind::NotFound.into());
                 for address in addresses {
@@ -387,7 +414,6 @@ impl Target {
     }
 }
 
-/// A socket that is connected, or soon will be.
 fn connect_tcp(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -420,3 +446,6 @@ pub(super) const DOWN: usize = 1;
 const READ_LEN: usize = 64 << 10;
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often a Unix socket with a full backlog is tried again.
+const UNIX_RETRY: Duration = Duration::from_millis(10);
