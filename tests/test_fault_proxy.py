@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import socket
 import threading
@@ -325,6 +326,35 @@ def test_close(server: EchoServer) -> None:
     with pytest.raises(ConnectionRefusedError):
         connect(proxy.uri)
     wait_until(lambda: server.connections == 0)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("call", ["close", "cut", "injected", "drop"])
+def test_a_forked_child_does_nothing(call: str, capfd: pytest.CaptureFixture[str]) -> None:
+    server = EchoServer()
+    proxy = FaultProxy(server.uri)
+    with connect(proxy.uri) as websocket:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                if call == "drop":
+                    del proxy, server
+                elif call == "injected":
+                    assert (proxy.injected, proxy.connections) == (FaultCounts(), 0)
+                    assert server.connections == 0
+                else:
+                    getattr(proxy, call)()
+                    server.close()
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+        websocket.send("the parent's")
+        assert websocket.recv(timeout=10) == "the parent's"
+    proxy.close()
+    server.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_server_whose_backlog_is_full(tmp_path: pathlib.Path) -> None:

@@ -29,6 +29,7 @@ use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result, TlsError};
 use crate::extensions::Extensions;
+use crate::fork::Process;
 use crate::journal::{Journal, SERVER, Way};
 use crate::line::Settings;
 use crate::opening::{Opening, timed_out};
@@ -435,7 +436,8 @@ impl Server {
             .name("openline-accept".to_owned())
             .spawn(move || accepting.run())
             .map_err(fail)?;
-        Ok(RunningServer { address, shared, wake, thread: Some(thread) })
+        let process = Process::current();
+        Ok(RunningServer { address, process, shared, wake, thread: Some(thread) })
     }
 
     /// What listens, for what is no WebSocket server.
@@ -478,6 +480,9 @@ impl fmt::Debug for Server {
 /// ```
 pub struct RunningServer {
     address: Address,
+    /// Whose threads these are. A forked child has none, and locks that they may have held; there nothing
+    /// is done.
+    process: Process,
     shared: Arc<Shared>,
     wake: UnixStream,
     thread: Option<JoinHandle<()>>,
@@ -513,7 +518,7 @@ impl RunningServer {
     /// # Ok(()) }
     /// ```
     pub fn connections(&self) -> usize {
-        self.shared.state().connections.len()
+        if self.process.is_current() { self.shared.state().connections.len() } else { 0 }
     }
 
     /// Ends it: no new connections, the open ones are closed with 1001 (going away), and their
@@ -537,6 +542,10 @@ impl RunningServer {
 
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        if !self.process.is_current() {
+            std::mem::forget(thread); // there is nothing to wait for
+            return;
+        }
         self.shared.state().is_ending = true;
         // The acceptor is there until it is joined, so the wake arrives.
         let _ = self.wake.write_all(b"x");
@@ -549,7 +558,7 @@ impl RunningServer {
         }
         let deadline = Deadline::from(self.shared.options.settings.close_timeout);
         for connection in &connections {
-            // Not interruptible, and of this process unless it was forked: then nothing is to wait for.
+            // Not interruptible, and of this process.
             let _ = connection.wait_closed(deadline);
         }
         let mut state = self.shared.state();

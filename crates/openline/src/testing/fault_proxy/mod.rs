@@ -13,10 +13,11 @@ use openline_proto::Uri;
 
 use crate::address::Address;
 use crate::error::{Error, Result};
+use crate::fork::Process;
 use crate::server::Server;
 
 use flow::Flow;
-use pump::{DOWN, Pump, Shared, Target, UP};
+use pump::{DOWN, Pump, Shared, State, Target, UP};
 
 pub use faults::{Faults, Offset};
 
@@ -53,6 +54,8 @@ pub use faults::{Faults, Offset};
 pub struct FaultProxy {
     address: Address,
     uri: String,
+    /// Whose thread it is. A forked child has none, and a lock that it may have held; there nothing is done.
+    process: Process,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -207,7 +210,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn connections(&self) -> usize {
-        self.shared.state().connections()
+        self.shared().map_or(0, |shared| shared.state().connections())
     }
 
     /// How often something was done, by [`Faults`] or by these methods.
@@ -222,7 +225,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn injected(&self) -> FaultCounts {
-        self.shared.state().counts
+        self.shared().map(|shared| shared.state().counts).unwrap_or_default()
     }
 
     /// Stops passing on, as a network that drops every packet. Neither side can tell that from a peer that
@@ -243,7 +246,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn stall(&self, direction: Direction, connection: impl Into<Option<usize>>) {
-        self.shared.command(|state| state.stall(direction, connection.into()));
+        self.command(|state| state.stall(direction, connection.into()));
     }
 
     /// Goes on after a stall, with everything that has come meanwhile.
@@ -261,7 +264,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn resume(&self, direction: Direction, connection: impl Into<Option<usize>>) {
-        self.shared.command(|state| state.resume(direction, connection.into()));
+        self.command(|state| state.resume(direction, connection.into()));
     }
 
     /// Ends connections as if both sides had died: each sees the end of the stream, without a close frame,
@@ -279,7 +282,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn cut(&self, connection: impl Into<Option<usize>>) {
-        self.shared.command(|state| state.cut(connection.into()));
+        self.command(|state| state.cut(connection.into()));
     }
 
     /// Ends one direction, and lets the other go on.
@@ -295,7 +298,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn half_close(&self, direction: Direction, connection: impl Into<Option<usize>>) {
-        self.shared.command(|state| state.half_close(direction, connection.into()));
+        self.command(|state| state.half_close(direction, connection.into()));
     }
 
     /// Resets connections: both sides get a TCP RST. Over Unix sockets, which have none, they end.
@@ -311,7 +314,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn reset(&self, connection: impl Into<Option<usize>>) {
-        self.shared.command(|state| state.reset(connection.into()));
+        self.command(|state| state.reset(connection.into()));
     }
 
     /// Resets all connections, and new ones as soon as they come, until [`online`](FaultProxy::online).
@@ -326,7 +329,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn offline(&self) {
-        self.shared.command(|state| {
+        self.command(|state| {
             state.is_offline = true;
             state.reset(None);
         });
@@ -345,7 +348,7 @@ impl FaultProxy {
     /// # Ok(()) }
     /// ```
     pub fn online(&self) {
-        self.shared.command(|state| state.is_offline = false);
+        self.command(|state| state.is_offline = false);
     }
 
     /// Ends it, and its connections.
@@ -364,8 +367,22 @@ impl FaultProxy {
         self.end();
     }
 
+    fn shared(&self) -> Option<&Shared> {
+        self.process.is_current().then_some(&*self.shared)
+    }
+
+    fn command(&self, change: impl FnOnce(&mut State)) {
+        if let Some(shared) = self.shared() {
+            shared.command(change);
+        }
+    }
+
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
+        if !self.process.is_current() {
+            std::mem::forget(thread); // there is nothing to wait for
+            return;
+        }
         self.shared.command(|state| state.is_ending = true);
         // A panic there was reported by the thread itself.
         let _ = thread.join();
@@ -519,7 +536,8 @@ impl ProxyOptions {
             .name("openline-fault-proxy".to_owned())
             .spawn(move || pump.run())
             .map_err(fail)?;
-        Ok(FaultProxy { uri: uri(port), address, shared, thread: Some(thread) })
+        let process = Process::current();
+        Ok(FaultProxy { uri: uri(port), address, process, shared, thread: Some(thread) })
     }
 }
 
