@@ -328,6 +328,16 @@ def test_close(server: EchoServer) -> None:
     wait_until(lambda: server.connections == 0)
 
 
+def test_what_was_done_can_be_read_after_the_end(server: EchoServer) -> None:
+    with FaultProxy(server.uri) as proxy:
+        with connect(proxy.uri):
+            proxy.stall("up")
+            proxy.cut()
+    assert (proxy.injected, proxy.connections) == (FaultCounts(stalls=1, cuts=1), 0)
+    proxy.reset()
+    assert proxy.injected == FaultCounts(stalls=1, cuts=1)
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("call", ["close", "cut", "injected", "drop"])
 def test_a_forked_child_does_nothing(call: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -426,8 +436,17 @@ def test_arguments_of_faults(arguments: dict[str, Any], error: type[Exception], 
         Faults(**arguments)
 
 
-def test_unknown_directions(server: EchoServer) -> None:
+def test_arguments_of_commands(server: EchoServer) -> None:
     with FaultProxy(server.uri) as proxy:
         for command in (proxy.stall, proxy.resume, proxy.half_close):
-            with pytest.raises(ValueError, match="direction must be 'up', 'down' or 'both', not \"left\""):
+            with pytest.raises(ValueError, match="direction must be 'up', 'down' or 'both', not 'left'"):
                 command("left")  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="direction must be 'up', 'down' or 'both', not 5"):
+                command(5)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="connection must be 0 or more, not -1"):
+                command("up", connection=-1)
+        for end in (proxy.cut, proxy.reset):
+            with pytest.raises(TypeError, match="connection must be an int or None, not str"):
+                end(connection="0")  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="connection must be an int or None, not bool"):
+                end(connection=True)

@@ -413,7 +413,7 @@ class FaultProxy:
             direction: "up" to the server, "down" to the client. Default: "both".
             connection: the number of a connection, from 0 as they came. Default: None, all that are open.
         """
-        self._proxy.stall(direction, connection)
+        self._proxy.stall(_direction(direction), _connection(connection))
 
     def resume(
         self, direction: Literal["up", "down", "both"] = "both", *, connection: int | None = None
@@ -424,7 +424,7 @@ class FaultProxy:
             direction: as for `stall`. Default: "both".
             connection: as for `stall`. Default: None.
         """
-        self._proxy.resume(direction, connection)
+        self._proxy.resume(_direction(direction), _connection(connection))
 
     def cut(self, *, connection: int | None = None) -> None:
         """End connections as if both sides had died.
@@ -442,7 +442,7 @@ class FaultProxy:
         Args:
             connection: as for `stall`. Default: None.
         """
-        self._proxy.cut(connection)
+        self._proxy.cut(_connection(connection))
 
     def half_close(self, direction: Literal["up", "down"], *, connection: int | None = None) -> None:
         """End one direction, and let the other go on.
@@ -451,7 +451,7 @@ class FaultProxy:
             direction: as for `stall`.
             connection: as for `stall`. Default: None.
         """
-        self._proxy.half_close(direction, connection)
+        self._proxy.half_close(_direction(direction), _connection(connection))
 
     def reset(self, *, connection: int | None = None) -> None:
         """Reset connections: both sides get a TCP RST. Over Unix sockets, which have none, they end.
@@ -459,7 +459,7 @@ class FaultProxy:
         Args:
             connection: as for `stall`. Default: None.
         """
-        self._proxy.reset(connection)
+        self._proxy.reset(_connection(connection))
 
     def offline(self) -> None:
         """Reset all connections, and new ones as soon as they come, until `online`.
@@ -636,6 +636,22 @@ def _place(name: str, value: int | tuple[int, int] | None) -> tuple[int, int] | 
     if not 0 <= first <= last < _TOO_MANY:
         raise ValueError(f"{name} must be 0 or more, and a pair in order, not {value!r}")
     return first, last
+
+
+def _direction(value: str) -> str:
+    if value not in ("up", "down", "both"):
+        raise ValueError(f"direction must be 'up', 'down' or 'both', not {value!r}")
+    return value
+
+
+def _connection(value: int | None) -> int | None:
+    if value is None:
+        return None
+    if not _is_integer(value):
+        raise TypeError(f"connection must be an int or None, not {type(value).__name__}")
+    if not 0 <= value < _TOO_MANY:
+        raise ValueError(f"connection must be 0 or more, not {value}")
+    return value
 
 
 _TOO_MANY = 2**63

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use openline::Address;
-use openline::testing::{Direction, FaultProxy as Proxy, Faults};
+use openline::testing::{Direction, FaultCounts, FaultProxy as Proxy, Faults};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -18,8 +18,7 @@ use crate::error;
 pub(crate) struct FaultProxy {
     uri: String,
     address: Address,
-    /// `None` once it is shut down.
-    proxy: Mutex<Option<Proxy>>,
+    state: Mutex<State>,
 }
 
 #[pymethods]
@@ -60,7 +59,7 @@ impl FaultProxy {
         Ok(FaultProxy {
             uri: proxy.uri().to_owned(),
             address: proxy.address().clone(),
-            proxy: Mutex::new(Some(proxy)),
+            state: Mutex::new(State::Running(proxy)),
         })
     }
 
@@ -113,7 +112,11 @@ impl FaultProxy {
     /// End it, and its connections. Doing so again has no effect.
     fn shutdown(&self, py: Python<'_>) {
         // Its thread never attaches, so nothing here waits for Python.
-        py.detach(|| drop(self.proxy.lock().unwrap_or_else(PoisonError::into_inner).take()));
+        py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let counts = state.counts();
+            *state = State::Ended(counts);
+        });
     }
 
     /// Where clients connect to.
@@ -137,8 +140,9 @@ impl FaultProxy {
     /// What was done, in the order of `openline.testing.FaultCounts`.
     #[getter]
     fn injected(&self, py: Python<'_>) -> (u64, u64, u64, u64, u64, u64, u64) {
-        let counts = self.command(py, Proxy::injected).unwrap_or_default();
-        let openline::testing::FaultCounts { delays, splits, stalls, cuts, .. } = counts;
+        let lock = || self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = py.detach(|| lock().counts());
+        let FaultCounts { delays, splits, stalls, cuts, .. } = counts;
         (delays, splits, stalls, cuts, counts.half_closes, counts.resets, counts.corruptions)
     }
 }
@@ -146,15 +150,34 @@ impl FaultProxy {
 impl FaultProxy {
     /// Does something unless it is shut down. Its lock may be held while it accepts.
     fn command<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&Proxy) -> T + Send) -> Option<T> {
-        py.detach(|| self.proxy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(act))
+        py.detach(|| match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Running(proxy) => Some(act(proxy)),
+            State::Ended(_) => None,
+        })
+    }
+}
+
+/// The proxy, or what it has done.
+enum State {
+    Running(Proxy),
+    Ended(FaultCounts),
+}
+
+impl State {
+    fn counts(&self) -> FaultCounts {
+        match self {
+            State::Running(proxy) => proxy.injected(),
+            State::Ended(counts) => *counts,
+        }
     }
 }
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        let proxy = self.proxy.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = std::mem::replace(state, State::Ended(FaultCounts::default()));
         // Its end waits for its thread, and other Python threads may go on meanwhile.
-        Python::attach(|py| py.detach(|| drop(proxy)));
+        Python::attach(|py| py.detach(|| drop(state)));
     }
 }
 
