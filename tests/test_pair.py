@@ -107,6 +107,16 @@ def test_close_by_either() -> None:
             server.recv()
 
 
+def test_the_end_of_the_block_waits_for_no_message_that_is_left() -> None:
+    for way in (1, -1):
+        with pair(close_timeout=60) as both:
+            sender, receiver = both[::way]
+            for number in range(100):  # more than `max_queue`, so that the receiver stops reading
+                sender.send(f"message {number}")
+        assert receiver.recv_many() == [f"message {number}" for number in range(100)]
+        assert (sender.close_code, receiver.close_code) == (1000, 1000)
+
+
 def test_an_exception_in_the_body() -> None:
     with pytest.raises(KeyError), pair() as (client, server):
         raise KeyError

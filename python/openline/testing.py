@@ -520,10 +520,13 @@ class Pair(NamedTuple, Generic[C]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Both at once: an end that has messages to be received does not see the other's close.
+        other = threading.Thread(target=self.server.__exit__, args=(exc_type, exc_value, traceback))
+        other.start()
         try:
             self.client.__exit__(exc_type, exc_value, traceback)
         finally:
-            self.server.__exit__(exc_type, exc_value, traceback)
+            other.join()
 
 
 def pair(uri: str = "ws://localhost/", **kwargs: Unpack[ConnectOptions[C]]) -> Pair[C]:
