@@ -342,6 +342,7 @@ class Connection:
 
         Raises:
             ConnectionClosed: the connection closed first.
+            ValueError: no Ping has that number.
         """
     def pong(self, data: str | Buffer = b"") -> None:
         """Send an unsolicited Pong, a sign of life that asks for no answer (RFC 6455 §5.5.3).

@@ -167,7 +167,10 @@ class EchoServer:
         return self._server.connections
 
     def close(self) -> None:
-        """Close all connections with code 1001 and stop listening. Closing again does nothing."""
+        """Close all connections with code 1001 and stop listening. Closing again does nothing.
+
+        Clients that do not answer the close are waited for, 10 seconds at most.
+        """
         self._server.shutdown()
 
     def __enter__(self) -> Self:

@@ -70,6 +70,19 @@ impl Pings {
         Some((sent.id, now.saturating_duration_since(sent.at)))
     }
 
+    /// Whether there was a ping of this number.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use openline_proto::Pings;
+    /// let mut pings = Pings::default();
+    /// let id = pings.sent(b"a", Instant::now());
+    /// assert!(pings.has_sent(id) && !pings.has_sent(id + 1));
+    /// ```
+    pub fn has_sent(&self, id: u64) -> bool {
+        id < self.next_id
+    }
+
     /// Whether a ping with this payload waits for its Pong.
     ///
     /// ```

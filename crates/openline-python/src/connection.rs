@@ -431,6 +431,7 @@ impl Connection {
     ///
     /// Raises:
     ///     ConnectionClosed: the connection closed first.
+    ///     ValueError: no Ping has that number.
     #[pyo3(signature = (number, timeout=None))]
     fn wait_answered(
         &self,

@@ -545,7 +545,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] if the connection ended before the Pong came.
+    /// [`Error::Closed`] if the connection ended before the Pong came. [`Error::Argument`] for a number that
+    /// no Ping has.
     ///
     /// ```
     /// use std::time::Duration;

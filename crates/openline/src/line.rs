@@ -553,7 +553,9 @@ impl Line {
     /// Waits until a ping is answered; whether it is.
     pub(crate) fn wait_answered(&self, id: u64, deadline: Deadline) -> Result<bool> {
         let outcome = self.attend(deadline, |status| {
-            if id < status.answered_below {
+            if !status.pings.has_sent(id) {
+                Some(Err(Error::Argument(format!("no ping was sent that has the number {id}"))))
+            } else if id < status.answered_below {
                 Some(Ok(true))
             } else if status.closing.state() == State::Closed {
                 Some(Err(Error::Closed(status.closed())))

@@ -193,3 +193,11 @@ fn pings_and_pongs_to_a_peer_that_does_not_read_are_bounded_and_the_newest_goes_
     peer.send(&[&[0x8a, 4], &9999_u32.to_be_bytes()[..]].concat());
     assert!(line.wait_answered(last, LONG).unwrap());
 }
+
+#[test]
+fn the_pong_of_a_ping_that_was_never_sent_is_not_waited_for() {
+    let (line, _peer) = open_with(Client::new().ping_interval(None));
+    let id = line.send_ping(None).unwrap();
+    assert!(!line.wait_answered(id, Duration::ZERO).unwrap());
+    assert!(matches!(line.wait_answered(id + 1, Deadline::NEVER), Err(Error::Argument(_))));
+}
