@@ -13,8 +13,8 @@ const TIMEOUT: Duration = Duration::from_millis(300);
 #[test]
 fn a_peer_that_only_answers_pings_is_idle() {
     let client = Client::new().ping_interval(TIMEOUT / 20).idle_timeout(TIMEOUT);
-    let (line, mut peer) = open_with(client);
     let start = Instant::now();
+    let (line, mut peer) = open_with(client);
     let mut pings = 0;
     let closed_with = loop {
         match peer.next() {
