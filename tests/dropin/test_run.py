@@ -12,7 +12,8 @@ import pytest
 
 from . import ALONE, INSTALLED, ROOT, python, run
 
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+# fault_proxy.py iterates to an abnormal end, which is raised there: one of the five differences.
+EXAMPLES = sorted({path.name for path in (ROOT / "examples").glob("*.py")} - {"fault_proxy.py"})
 
 PROGRAM = """\
 import __main__, os, sys
