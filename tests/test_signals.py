@@ -30,7 +30,7 @@ class TestCtrlC:
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             call()
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 1
         timer.join()
 
     @pytest.mark.parametrize("timeout", [None, 20])

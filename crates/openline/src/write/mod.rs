@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
 use crate::outgoing::Outgoing;
-use crate::read::{Drained, TURNS_PER_SIGNAL, panicked};
+use crate::read::{Drained, panicked};
 use crate::status::SLICE;
 use crate::sync::{MutexGuard, Ordering, fence, try_lock};
 use crate::transport::Interest;
@@ -310,7 +310,8 @@ impl Line {
 
     /// Writes the buffer out, waiting for room until `deadline`.
     fn write_out(&self, half: &mut WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
-        for turn in 1_usize.. {
+        let mut next_look = None;
+        loop {
             match half.try_flush() {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -323,8 +324,11 @@ impl Line {
             if deadline.has_passed() {
                 return Err(Stop::Timeout);
             }
-            if turn.is_multiple_of(TURNS_PER_SIGNAL) {
+            // A signal that comes right before a wait does not end it.
+            let look = *next_look.get_or_insert_with(|| Deadline::from(SIGNAL_PAUSE));
+            if look.has_passed() {
                 self.stop_if_interruptible()?;
+                next_look = None;
             }
             // Two ends that send, and neither of which reads any more, would wait for each other. Not so if
             // somebody receives, however slowly: room comes with it.
@@ -335,30 +339,32 @@ impl Line {
                 self.end_by_ping_timeout();
                 return Err(Stop::Over);
             }
-            self.await_room(half, deadline)?;
+            self.await_room(half, deadline, look)?;
         }
-        unreachable!("bug: more turns than a number can count")
     }
 
-    /// Waits until the transport may take more, reading meanwhile unless somebody else does.
-    fn await_room(&self, half: &WriteHalf, deadline: Deadline) -> std::result::Result<(), Stop> {
+    /// Waits until the transport may take more, reading meanwhile unless somebody else does; if signals are of
+    /// interest, until the next look for them.
+    fn await_room(
+        &self,
+        half: &WriteHalf,
+        deadline: Deadline,
+        next_look: Deadline,
+    ) -> std::result::Result<(), Stop> {
         let Some(transport) = &half.transport else { return Err(Stop::Over) };
-        let soon = deadline.min(Deadline::from(SLICE));
         let (interest, until) = match self.try_drain() {
-            // A signal that comes right before the wait does not end it.
             Some(Drained::Empty) if self.settings.interruptible => {
-                (Interest::ReadOrWrite, deadline.min(Deadline::from(SIGNAL_PAUSE)))
+                (Interest::ReadOrWrite, deadline.min(next_look))
             }
             Some(Drained::Empty) => (Interest::ReadOrWrite, deadline),
             Some(Drained::More) => return Ok(()),
             Some(Drained::Interrupted) => return self.stop_if_interruptible(),
             // Somebody else reads, or the queue is full: look again soon.
-            None | Some(Drained::Full) => (Interest::Write, soon),
+            None | Some(Drained::Full) => (Interest::Write, deadline.min(Deadline::from(SLICE))),
             Some(Drained::Ended) => return Err(Stop::Over),
         };
         match transport.wait(interest, until) {
             Ok(ready) if ready.is_none() && deadline.has_passed() => Err(Stop::Timeout),
-            Ok(ready) if ready.is_none() => self.stop_if_interruptible(),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.stop_if_interruptible()
@@ -435,5 +441,5 @@ fn gather(
 const PIECE_LEN: usize = 128 * 1024;
 
 /// How long a sender waits before it looks for signals. Then a message of which nothing is gone is encoded
-/// anew, which may take a while, so this is not short.
-const SIGNAL_PAUSE: Duration = Duration::from_secs(1);
+/// anew, so this is not shorter than need be.
+const SIGNAL_PAUSE: Duration = Duration::from_millis(250);
