@@ -113,14 +113,17 @@ impl Faults {
     /// How many bytes per second are passed on at most. Default: no limit.
     ///
     /// ```
+    /// use std::time::{Duration, Instant};
     /// use openline::testing::{EchoServer, FaultProxy, Faults};
     /// # fn main() -> openline::Result<()> {
     /// # let server = EchoServer::start()?;
     /// let narrow = Faults::new().rate(1_000_000);
     /// let proxy = FaultProxy::options().up(narrow).start(server.uri())?;
     /// let line = openline::Client::new().compression(None).connect(proxy.uri())?;
-    /// line.send(&vec![0; 100_000])?; // on its way for a tenth of a second
+    /// let start = Instant::now();
+    /// line.send(&vec![0; 100_000])?;
     /// assert_eq!(line.recv()?.as_bytes().len(), 100_000);
+    /// assert!(start.elapsed() >= Duration::from_millis(90));
     /// # Ok(()) }
     /// ```
     #[must_use]

@@ -29,8 +29,8 @@ pub(super) struct Flow {
     delay_of_piece: Duration,
     taken: u64,
     passed: u64,
-    /// Before, `rate` forbids to pass on more.
-    next_pass: Instant,
+    /// When bytes went on last; what `rate` allowed and nobody used is not saved up.
+    passed_at: Instant,
 
     is_stalled: bool,
     /// How the source has ended, and when that is due at the destination.
@@ -108,7 +108,7 @@ impl Flow {
             delay_of_piece: Duration::ZERO,
             taken: 0,
             passed: 0,
-            next_pass: Instant::now(),
+            passed_at: Instant::now(),
             is_stalled: false,
             ending: None,
             is_ended: false,
@@ -182,12 +182,17 @@ impl Flow {
                 None => Next::Idle,
             };
         };
-        let due = piece.due.max(self.next_pass);
-        if due > now {
-            return Next::Wait(due);
-        }
-        let most = self.rate.map_or(u64::MAX, |rate| (rate / PASSES_PER_SECOND).max(1));
-        Next::Pass(before_fault.min(most).min(piece.len as u64) as usize)
+        let len = before_fault.min(piece.len as u64);
+        let (len, cost) = match self.rate {
+            None => (len, Duration::ZERO),
+            Some(rate) => {
+                let len = len.min((rate / PASSES_PER_SECOND).max(1));
+                (len, Duration::from_secs_f64(len as f64 / rate as f64))
+            }
+        };
+        // Bytes come out of a narrow line when all of them went through it.
+        let due = piece.due.max(self.passed_at) + cost;
+        if due > now { Next::Wait(due) } else { Next::Pass(len as usize) }
     }
 
     /// The next bytes to pass on, of the number that `next` said.
@@ -207,11 +212,7 @@ impl Flow {
         if piece.len == 0 {
             self.pieces.pop_front();
         }
-        if let Some(rate) = self.rate {
-            let cost = Duration::from_secs_f64(len as f64 / rate as f64);
-            // What was not used for a while is not saved up.
-            self.next_pass = self.next_pass.max(now) + cost;
-        }
+        self.passed_at = now;
     }
 
     /// The fault that `next` told is no longer ahead.

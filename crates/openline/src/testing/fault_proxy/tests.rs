@@ -48,6 +48,25 @@ fn order_and_bytes_stay_whatever_is_split_and_delayed() {
 }
 
 #[test]
+fn a_rate_is_not_exceeded_from_the_first_byte_on() {
+    let mut flow = flow(&Faults::new().rate(1_000_000), 1, 0);
+    let (start, mut counts) = (Instant::now(), FaultCounts::default());
+    let (mut now, mut passed) = (start, 0);
+    flow.take(&text(), now, &mut counts);
+    loop {
+        match flow.next(now) {
+            Next::Wait(until) => now = until,
+            Next::Pass(len) => {
+                passed += len;
+                assert!(now - start >= Duration::from_micros(passed as u64 - 1), "{passed}");
+                flow.pass(len, now);
+            }
+            next => break assert_eq!((next, passed), (Next::Idle, text().len())),
+        }
+    }
+}
+
+#[test]
 fn decisions_do_not_depend_on_how_the_bytes_come() {
     let faults = Faults::new().split(1000).corrupt_per_mib(2000.0).corrupt_at(5);
     let text = text();
