@@ -222,6 +222,8 @@ struct Entry {
     is_looked_at: bool,
     /// The deadline that counts; others of it in the heap are outdated.
     deadline: Option<Instant>,
+    /// Whether that was postponed once, since it came so late.
+    is_postponed: bool,
 }
 
 /// What a connection needs after it was served.
@@ -345,7 +347,13 @@ impl DriverThread {
                     // Ticks start again; without this the first would come at once.
                     self.last_tick = sync::now();
                 }
-                let entry = Entry { line, watch: UNWATCHED, is_looked_at: false, deadline: None };
+                let entry = Entry {
+                    line,
+                    watch: UNWATCHED,
+                    is_looked_at: false,
+                    deadline: None,
+                    is_postponed: false,
+                };
                 self.entries.insert(id, entry);
                 if let Some(deadline) = deadline {
                     self.expect(id, deadline);
@@ -392,7 +400,15 @@ impl DriverThread {
             self.deadlines.pop();
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             // Or an earlier one came after it, and asked for the next.
-            if entry.deadline.take_if(|expected| *expected == at).is_some() {
+            if entry.deadline.take_if(|expected| *expected == at).is_none() {
+                continue;
+            }
+            // So late, the process stood still: whoever reads has a tick to find what came meanwhile.
+            let is_late = now.saturating_duration_since(at) >= TICK;
+            entry.is_postponed = is_late && !entry.is_postponed;
+            if entry.is_postponed {
+                self.expect(id, now + TICK);
+            } else {
                 self.take_turn(id, |driver| driver.on_deadline(id, now));
             }
         }
@@ -470,8 +486,10 @@ impl DriverThread {
 }
 
 impl Driver {
-    /// Reads what nobody else reads.
+    /// Writes what waits for room, whoever reads, and reads what nobody else reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
+        // The watch for room does so sooner, where one can be had.
+        line.on_writable();
         let Some(mut half) = line.try_lock_read() else { return Next::Look };
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
@@ -490,8 +508,6 @@ impl Driver {
         }
         drop(half);
         line.bell.ring_after_unlock();
-        // Also where no watch can be had.
-        line.on_writable();
         if let Some(mut half) = try_lock(&line.write) {
             half.release_memory(sync::now());
             line.leave_write(half);
@@ -523,17 +539,43 @@ mod tests {
     use crate::line::Settings;
     use crate::transport::Socket;
 
+    /// A line that only this driver knows, which nobody runs.
+    fn line(settings: Settings) -> (DriverThread, Arc<Line>, UnixStream) {
+        let driver = Arc::new(Driver::new().unwrap());
+        let thread = DriverThread::new(driver.clone());
+        let (socket, peer) = UnixStream::pair().unwrap();
+        let transport = Arc::new(Socket::new(socket.into()));
+        (thread, Line::new(transport, Role::Client, settings, &[], b"", driver), peer)
+    }
+
+    /// Does what the driver was told, and what is due.
+    fn turn(thread: &mut DriverThread, now: Instant) {
+        let commands = std::mem::take(&mut lock(&thread.driver.inbox).commands);
+        commands.into_iter().for_each(|command| thread.obey(command));
+        thread.keep_deadlines(now);
+    }
+
+    #[test]
+    fn after_a_standstill_whoever_reads_has_time_to_count_what_came() {
+        let second = Duration::from_secs(1);
+        let settings = Settings { idle_timeout: Some(4 * second), ..Settings::default() };
+        for comes in [false, true] {
+            let (mut thread, line, _peer) = line(settings.clone());
+            let late = Instant::now() + 10 * second;
+            turn(&mut thread, late);
+            assert!(line.is_open());
+            // The other thread has read it before the driver looked, and counts it only now.
+            line.data.fetch_add(u64::from(comes), Ordering::Relaxed);
+            turn(&mut thread, late + TICK);
+            assert_eq!(line.is_open(), comes);
+        }
+    }
+
     #[test]
     fn deadlines_that_are_set_anew_do_not_pile_up() {
-        let driver = Arc::new(Driver::new().unwrap());
-        let mut thread = DriverThread::new(driver.clone());
-        let (socket, _peer) = UnixStream::pair().unwrap();
-        let transport = Arc::new(Socket::new(socket.into()));
-        let line = Line::new(transport, Role::Client, Settings::default(), &[], b"", driver);
-        let mut obey = |now| {
-            let commands = std::mem::take(&mut lock(&thread.driver.inbox).commands);
-            commands.into_iter().for_each(|command| thread.obey(command));
-            thread.keep_deadlines(now);
+        let (mut thread, line, _peer) = line(Settings::default());
+        let mut deadlines = |now| {
+            turn(&mut thread, now);
             thread.deadlines.len()
         };
         let second = Duration::from_secs(1);
@@ -541,10 +583,10 @@ mod tests {
         for _ in 0..100 {
             line.set_keepalive(Some(30 * second), None);
         }
-        assert_eq!(obey(start + 25 * second), 1);
+        assert_eq!(deadlines(start + 25 * second), 1);
         for seconds in (10..20).rev() {
             line.set_keepalive(Some(seconds * second), None);
         }
-        assert_eq!(obey(start + 40 * second), 1);
+        assert_eq!(deadlines(start + 40 * second), 1);
     }
 }

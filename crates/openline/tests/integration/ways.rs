@@ -228,6 +228,30 @@ fn over_a_transport_without_a_descriptor() {
 }
 
 #[test]
+fn a_tail_follows_over_a_transport_without_a_descriptor_while_another_thread_receives() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(LONG)).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    // Without keepalive, whose pings would take the tail along.
+    let client = Client::new().ping_interval(None).ping_timeout(None);
+    let stream = Stream::from_transport(Hidden(socket));
+    let line = client.upgraded(stream, Role::Client, b"").unwrap();
+    let big = vec![7; 20_000_000];
+    let outcome = line.send_timeout(&big, Duration::from_millis(100));
+    assert!(matches!(outcome, Err(Error::Timeout { committed: true, .. })), "{outcome:?}");
+    std::thread::scope(|scope| {
+        // It has the right to read all the time.
+        let receiver = scope.spawn(|| line.recv());
+        let came = peer.read_exact(&mut vec![0; 14 + big.len()]);
+        line.abort();
+        assert!(matches!(receiver.join().unwrap(), Err(Error::Closed(_))));
+        came.unwrap();
+    });
+}
+
+#[test]
 fn upgraded_by_somebody_else() {
     let (one, other) = UnixStream::pair().unwrap();
     let client = Client::new().ping_interval(None).max_size(10);
