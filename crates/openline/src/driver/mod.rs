@@ -486,10 +486,15 @@ impl DriverThread {
 }
 
 impl Driver {
-    /// Writes what waits for room, whoever reads, and reads what nobody else reads.
+    /// Reads what nobody else reads, and writes what waits for room, whoever reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
+        let next = self.serve_read(line, scratch);
         // The watch for room does so sooner, where one can be had.
         line.on_writable();
+        next
+    }
+
+    fn serve_read(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
         let Some(mut half) = line.try_lock_read() else { return Next::Look };
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
