@@ -182,6 +182,23 @@ impl Keepalive {
         self.timeout
     }
 
+    /// When the wait for a sign of life is over that began with a ping; `None` while there is none.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use openline_proto::Keepalive;
+    /// let (now, second) = (Instant::now(), Duration::from_secs(1));
+    /// let mut keepalive = Keepalive::new(Some(20 * second), Some(30 * second), now);
+    /// assert_eq!(keepalive.wait_end(), None);
+    /// for pings in 1..=2 {
+    ///     keepalive.handle_deadline(now + pings * 20 * second, 0);
+    ///     assert_eq!(keepalive.wait_end(), Some(now + 50 * second)); // since the first of them
+    /// }
+    /// ```
+    pub fn wait_end(&self) -> Option<Instant> {
+        self.waiting.map(|waiting| waiting.until)
+    }
+
     /// Whether to give up a peer that has taken nothing for so long while we have read nothing either: that
     /// we do not read counts as its life, but not while it holds up a sender of ours.
     ///
@@ -208,8 +225,7 @@ impl Keepalive {
     /// assert_eq!(keepalive.deadline(), Some(now + 25 * second)); // before the next ping
     /// ```
     pub fn deadline(&self) -> Option<Instant> {
-        let waiting = self.waiting.map(|waiting| waiting.until);
-        [self.next_ping, waiting].into_iter().flatten().min()
+        [self.next_ping, self.wait_end()].into_iter().flatten().min()
     }
 
     /// What is due now. `life` is a number that changes with every sign of life: bytes that came, or

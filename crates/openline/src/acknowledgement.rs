@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn state(are_unacknowledged: bool, last_acknowledgement: Duration) -> Option<SentBytes> {
-        Some(SentBytes { are_unacknowledged, last_acknowledgement })
+        Some(SentBytes { are_unacknowledged, last_acknowledgement, counts: None })
     }
 
     #[test]

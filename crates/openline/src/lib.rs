@@ -36,6 +36,7 @@ mod closed;
 mod closings;
 mod connection;
 mod deadline;
+mod delivery;
 mod dial;
 mod driver;
 mod error;

@@ -22,6 +22,7 @@ use openline_proto::{CloseCode, CloseFrame, Due, Idleness, Keepalive, Limits, Ro
 use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
+use crate::delivery::{Backlog, Delivery};
 use crate::driver::{Driver, Registration};
 use crate::error::{Error, Result, Waiting};
 use crate::fork::Process;
@@ -31,7 +32,7 @@ use crate::read::{Drained, ReadHalf, TURNS_PER_SIGNAL};
 use crate::report::Meters;
 use crate::status::{Awaited, Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock, try_lock};
-use crate::transport::{Interest, Transport, sent_bytes};
+use crate::transport::{Interest, SentBytes, Transport, sent_bytes};
 use crate::write::{PendingControl, WriteHalf};
 
 /// What a connection is made with; see [`Client`](crate::Client) for the meaning of each.
@@ -195,6 +196,7 @@ impl Line {
         let deadline = {
             let mut status = self.bell.status();
             status.keepalive = Keepalive::new(interval, timeout, now);
+            status.delivery = Delivery::default();
             status.acknowledgement = Acknowledgement::new(timeout, now);
             Deadline::from(status.next_deadline())
         };
@@ -680,6 +682,7 @@ impl Line {
                     self.life.fetch_add(1, Ordering::Relaxed);
                     self.data.fetch_add(1, Ordering::Relaxed);
                 }
+                self.look_at_delivery(now);
                 self.keep_alive(now);
                 self.end_if_idle(now);
                 self.end_if_unacknowledged(now);
@@ -705,14 +708,18 @@ impl Line {
         let mut due = look();
         if due == Some(Due::Timeout) {
             // Who has read it meanwhile has counted it.
-            self.life.fetch_add(u64::from(self.has_unread_bytes()), Ordering::Relaxed);
+            let lives = self.has_unread_bytes() || self.is_ping_under_way();
+            self.life.fetch_add(u64::from(lives), Ordering::Relaxed);
             due = look();
         }
         match due {
             Some(Due::Ping) => {
                 let payload = keys::random::<4>();
+                let backlog = self.backlog();
                 {
                     let mut status = self.bell.status();
+                    let until = status.keepalive.wait_end();
+                    status.delivery.sent(now, until, backlog);
                     let id = self.ping_in_order(&mut status, payload.to_vec(), now);
                     status.keepalive_ping = Some(id);
                 }
@@ -724,6 +731,38 @@ impl Line {
             Some(Due::Timeout) => self.end_by_ping_timeout(),
             None => {}
         }
+    }
+
+    fn look_at_delivery(&self, now: Instant) {
+        if self.bell.status().delivery.deadline().is_some_and(|at| at <= now) {
+            let backlog = self.backlog();
+            self.bell.status().delivery.handle_deadline(now, backlog);
+        }
+    }
+
+    fn is_ping_under_way(&self) -> bool {
+        let backlog = self.backlog();
+        self.bell.status().delivery.is_under_way(backlog)
+    }
+
+    fn backlog(&self) -> Backlog {
+        let half = try_lock(&self.write);
+        // Who has the right to write now is sending.
+        let is_held = half.as_ref().is_none_or(|half| !half.is_flushed());
+        if let Some(half) = half {
+            self.leave_write(half);
+        }
+        match self.sent_bytes().and_then(|sent| sent.counts) {
+            Some(counts) => Backlog { taken: counts.acknowledged, queued: counts.queued, is_held },
+            None => {
+                let taken = self.bell.status().meters.outgoing.bytes();
+                Backlog { taken, queued: 0, is_held }
+            }
+        }
+    }
+
+    fn sent_bytes(&self) -> Option<SentBytes> {
+        sent_bytes(self.transport()?.source()?)
     }
 
     /// The peer gives no sign of life.
@@ -763,8 +802,7 @@ impl Line {
         if self.bell.status().acknowledgement.deadline().is_none_or(|at| now < at) {
             return;
         }
-        let transport = self.transport();
-        let sent = transport.and_then(|transport| sent_bytes(transport.source()?));
+        let sent = self.sent_bytes();
         if self.bell.status().acknowledgement.handle_deadline(now, sent) {
             // The peer is gone: a Close would not reach it.
             self.lose(rustix::io::Errno::TIMEDOUT.into());

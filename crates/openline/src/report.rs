@@ -184,6 +184,10 @@ impl Meter {
         self.moved_at.store(now, Ordering::Relaxed);
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn count(&self, tally: &Tally) {
         self.messages.store(tally.messages, Ordering::Relaxed);
@@ -194,7 +198,7 @@ impl Meter {
     fn traffic(&self, now: Duration) -> Traffic {
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let frames = load(&self.frames);
-        let bytes = load(&self.bytes);
+        let bytes = self.bytes();
         let moved_at = Duration::from_nanos(load(&self.moved_at));
         Traffic {
             messages: load(&self.messages),

@@ -9,6 +9,7 @@ use openline_proto::{ClosingHandshake, Idleness, Keepalive, Pings, State};
 use crate::acknowledgement::Acknowledgement;
 use crate::closed::{Cause, Closed};
 use crate::deadline::Deadline;
+use crate::delivery::Delivery;
 use crate::report::Meters;
 use crate::sync::{self, Arc, AtomicUsize, Bug, Condvar, Mutex, MutexGuard, Ordering, fence, lock};
 
@@ -29,6 +30,7 @@ pub(crate) struct Status {
     pub(crate) keepalive: Keepalive,
     /// The latest ping of keepalive, until it is answered.
     pub(crate) keepalive_ping: Option<u64>,
+    pub(crate) delivery: Delivery,
     pub(crate) idleness: Idleness,
     pub(crate) acknowledgement: Acknowledgement,
     pub(crate) meters: Arc<Meters>,
@@ -60,6 +62,7 @@ impl Status {
             awaited: BTreeMap::new(),
             answered_below: 0,
             latency: Duration::ZERO,
+            delivery: Delivery::default(),
             keepalive,
             keepalive_ping: None,
             idleness,
@@ -102,6 +105,7 @@ impl Status {
             State::Open => {
                 let deadlines = [
                     self.acknowledgement.deadline(),
+                    self.delivery.deadline(),
                     self.idleness.deadline(),
                     self.keepalive.deadline(),
                 ];

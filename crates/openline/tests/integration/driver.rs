@@ -1,12 +1,13 @@
 //! What happens on a connection while nobody calls.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use openline::{Cause, Client, Error};
+use openline::{Cause, Client, Connection, Error};
 
-use crate::peer::{Frame, LONG, SHORT, close, open, open_with};
+use crate::peer::{Frame, LONG, Peer, SHORT, close, open, open_at, open_with};
 
 #[test]
 fn pings_are_answered_while_idle() {
@@ -278,4 +279,56 @@ fn a_peer_that_reads_a_little_now_and_then_does_not_outlast_a_timeout() {
         assert!(matches!(outcome, Err(Error::Timeout { committed: true, .. })), "{outcome:?}");
         assert!(elapsed < Duration::from_secs(8));
     });
+}
+
+/// Takes so many pieces of a large message, one every 50 ms, and answers nothing meanwhile.
+fn take_slowly(peer: &mut Peer, pieces: usize) {
+    peer.take(2 + 8 + 4); // its header
+    for _ in 0..pieces {
+        peer.take(PIECE);
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const PIECE: usize = 50_000;
+const PIECES: usize = 40;
+
+/// A client whose pings are due soon, and a peer in whose system only little of what is sent has room.
+fn open_narrow() -> (Connection, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 20_000).unwrap();
+    let client = Client::new()
+        .ping_interval(Duration::from_millis(200))
+        .ping_timeout(Duration::from_millis(600));
+    open_at(&listener, &client)
+}
+
+#[test]
+fn a_peer_that_takes_a_large_message_slowly_is_alive() {
+    // The message is with our system at once; or most of it waits in the sender.
+    for len in [PIECE * PIECES, 10 * PIECE * PIECES] {
+        let (line, mut peer) = open_narrow();
+        let message = vec![7; len];
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| line.send(&message).and_then(|()| line.send("end")));
+            take_slowly(&mut peer, PIECES);
+            peer.take(len - PIECE * PIECES);
+            while peer.next() != Frame::Data(b"end".to_vec()) {}
+            sending.join().unwrap().unwrap();
+        });
+        assert!(!line.is_closed(), "{:?}", line.how_closed());
+    }
+}
+
+#[test]
+fn a_peer_that_stops_to_take_a_large_message_is_given_up() {
+    let (line, mut peer) = open_narrow();
+    line.send(&vec![7; PIECE * PIECES]).unwrap();
+    take_slowly(&mut peer, PIECES / 2);
+    let start = Instant::now();
+    let outcome = line.recv();
+    assert!(
+        matches!(&outcome, Err(Error::Closed(closed)) if matches!(closed.cause(), Cause::PingTimeout))
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
 }

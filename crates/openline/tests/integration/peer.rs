@@ -33,10 +33,13 @@ pub(crate) fn open() -> (Connection, Peer) {
 }
 
 pub(crate) fn open_with(client: Client) -> (Connection, Peer) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    open_at(&TcpListener::bind("127.0.0.1:0").unwrap(), &client)
+}
+
+pub(crate) fn open_at(listener: &TcpListener, client: &Client) -> (Connection, Peer) {
     let uri = format!("ws://{}/", listener.local_addr().unwrap());
     std::thread::scope(|scope| {
-        let peer = scope.spawn(|| Peer::accept(&listener, b""));
+        let peer = scope.spawn(|| Peer::accept(listener, b""));
         let connection = client.connect(&uri).unwrap();
         (connection, peer.join().unwrap())
     })

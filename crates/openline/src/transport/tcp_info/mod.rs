@@ -24,4 +24,14 @@ pub(crate) struct SentBytes {
     pub(crate) are_unacknowledged: bool,
     /// How long ago the last acknowledgement came, of whatever.
     pub(crate) last_acknowledgement: Duration,
+    pub(crate) counts: Option<ByteCounts>,
+}
+
+/// Where the system counts them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByteCounts {
+    /// How many the peer's system has acknowledged until now.
+    pub(crate) acknowledged: u64,
+    /// How many it has not: as many or, by less than the length of a segment for each that is on its way, more.
+    pub(crate) queued: u64,
 }
