@@ -203,6 +203,9 @@ impl Line {
             && let Some(mut half) = try_lock(&self.write)
         {
             half.end();
+            drop(half);
+            // Who was woken by the first ring may have found it taken.
+            self.bell.ring_after_unlock();
         }
     }
 
