@@ -268,6 +268,11 @@ def listed(name: str, value: Iterable[Any] | None, of: str, check: Callable[[Any
     return items
 
 
+def is_integer(value: Any) -> bool:
+    """Whether it is an `int`, and not `True` or `False`."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _of_parameter(name: str, error: _UnsendableHeader) -> _UnsendableHeader:
     """Return an error about a header with the parameter it is in."""
     return _UnsendableHeader(error.name, error.value, f"{name}: {error}")

@@ -1,191 +1,17 @@
-"""For tests of programs that use WebSockets: a real server, a network that fails on command, and the two
-ends of a connection without either.
-
-    from openline import connect
-    from openline.testing import EchoServer
-
-    def test_greeting():
-        with EchoServer(welcome=["hello"]) as server, connect(server.uri) as websocket:
-            assert websocket.recv() == "hello"
-"""
+"""A network that fails on command, or by itself from a seed."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import _arguments as arguments
-from . import _openline
-from .exceptions import ProtocolError
-from .frames import Close
-from .http11 import Request
-from .protocol import SERVER, Protocol
-from .sync._opener import Opener
-from .sync._socket import view
-from .sync.connection import Connection
+from .. import _arguments as arguments
+from .. import _openline
+from ._listener import Listener
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from .sync._options import C, ConnectOptions
-    from .typing import LoggerLike, PathLike
-else:
-    C = TypeVar("C")
-
-__all__ = ["EchoServer", "FaultCounts", "FaultProxy", "Faults", "Pair", "pair"]
-
-
-class EchoServer:
-    """A server that sends every message back, running in threads of this process until it is closed.
-
-    It listens from the moment it is made. It serves tests and nothing else: it can only be reached from the
-    same machine, so that a test never opens a port to the network.
-
-    Example:
-        with EchoServer(close_after=1, close_code=4401, close_reason="token expired") as server:
-            with connect(server.uri) as websocket:
-                websocket.send("hello")
-                assert websocket.recv() == "hello"
-                with pytest.raises(ConnectionClosedError, match="token expired"):
-                    websocket.recv()
-            assert server.requests[0].path == "/"
-
-    Args:
-        host: the loopback address or name to listen on. Default: "127.0.0.1".
-        port: the TCP port. Default: 0, a free one.
-        path: the path of a Unix socket to listen on instead. Default: None.
-        certfile: a PEM file with the certificate, and its chain, for TLS. Default: None, no TLS.
-        keyfile: a PEM file with the private key. Default: None, the key is in `certfile`.
-        subprotocols: what the server speaks, best first; it takes the first that the client offers too.
-            Default: none.
-        basic_auth: the `(user, password)` that clients must have; others get status 401. Default: None, any
-            client.
-        welcome: messages sent to each client as soon as it is connected. Default: none.
-        close_after: after how many echoed messages the server closes a connection; 0 is right after the
-            welcome. Default: None, never.
-        close_code: the code of that close. Default: 1000.
-        close_reason: the reason of that close, at most 123 bytes in UTF-8. Default: "".
-
-    Raises:
-        TypeError, ValueError: an argument cannot be used; nothing has been opened.
-        OSError: the server cannot listen there, or a certificate cannot be read.
-    """
-
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        path: PathLike | None = None,
-        certfile: PathLike | None = None,
-        keyfile: PathLike | None = None,
-        subprotocols: Sequence[str] = (),
-        basic_auth: tuple[str, str] | None = None,
-        welcome: Sequence[str | bytes] = (),
-        close_after: int | None = None,
-        close_code: int = 1000,
-        close_reason: str = "",
-    ) -> None:
-        _check_loopback(host)
-        if not _is_integer(port):
-            raise TypeError(f"port must be int, not {type(port).__name__}")
-        if not 0 <= port <= 65535:
-            raise ValueError(f"port must be between 0, for a free one, and 65535, not {port}")
-        if path is not None:
-            path = arguments.socket_path("path", path)
-            if port:
-                raise ValueError("path and port are both given; leave one out")
-        if keyfile is not None and certfile is None:
-            raise ValueError("keyfile is given without certfile")
-        if close_after is not None:
-            if not _is_integer(close_after):
-                raise TypeError(f"close_after must be int or None, not {type(close_after).__name__}")
-            if close_after < 0:
-                raise ValueError(f"close_after must be at least 0, not {close_after}; None means never")
-        if not _is_integer(close_code):
-            raise TypeError(f"close_code must be int, not {type(close_code).__name__}")
-        if not isinstance(close_reason, str):
-            raise TypeError(f"close_reason must be str, not {type(close_reason).__name__}")
-        try:
-            Close(close_code, close_reason).check()
-        except ProtocolError as error:
-            raise ValueError(f"close_code {close_code} and close_reason {close_reason!r}: {error}") from None
-
-        self._requests: list[Request] = []
-        self._requests_lock = threading.Lock()
-        self._server = _openline.EchoServer(
-            host=host,
-            port=port,
-            path=path,
-            certfile=_file("certfile", certfile),
-            keyfile=_file("keyfile", keyfile),
-            subprotocols=arguments.subprotocol_list("subprotocols", subprotocols),
-            basic_auth=_check_basic_auth(basic_auth),
-            welcome=arguments.listed("welcome", welcome, "str and bytes", _is_message),
-            close_after=close_after,
-            close_code=int(close_code),
-            close_reason=close_reason,
-        )
-
-    @property
-    def uri(self) -> str:
-        """Where clients connect to: `ws://127.0.0.1:PORT/`, or `wss://localhost:PORT/` with TLS.
-
-        For a Unix socket it is the URI for the request; the path is `address`.
-
-        >>> with EchoServer() as server:
-        ...     server.uri == f"ws://127.0.0.1:{server.address[1]}/"
-        True
-        """
-        return self._server.uri
-
-    @property
-    def address(self) -> Any:
-        """Where the server listens: `(host, port)`, or the path of the Unix socket."""
-        return self._server.address
-
-    @property
-    def requests(self) -> list[Request]:
-        """The handshake requests so far, oldest first, including those that were refused.
-
-        >>> from openline import connect
-        >>> with EchoServer() as server:
-        ...     connect(server.uri, user_agent_header="app/1.0").close()
-        ...     [request.headers["User-Agent"] for request in server.requests]
-        ['app/1.0']
-        """
-        with self._requests_lock:
-            self._requests += [Request._received(*request) for request in self._server.take_requests()]
-            return self._requests.copy()
-
-    @property
-    def connections(self) -> int:
-        """How many connections are open now."""
-        return self._server.connections
-
-    def close(self) -> None:
-        """Close all connections with code 1001 and stop listening. Closing again does nothing.
-
-        Clients that do not answer the close are waited for, 10 seconds at most.
-        """
-        self._server.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__qualname__} at {self.address!r}>"
+    from ..typing import PathLike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +74,7 @@ class Faults:
                 raise ValueError(f"{name} must be 0 or more, and finite, not {value}")
         for name in ("split", "rate"):
             value = getattr(self, name)
-            if value is not None and not _is_integer(value):
+            if value is not None and not arguments.is_integer(value):
                 raise TypeError(f"{name} must be int or None, not {type(value).__name__}")
             if value is not None and not 1 <= value < _TOO_MANY:
                 raise ValueError(f"{name} must be 1 or more, and below 2**63, not {value}")
@@ -293,7 +119,7 @@ class FaultCounts(NamedTuple):
     """Bytes that had a bit flipped."""
 
 
-class FaultProxy:
+class FaultProxy(Listener):
     """A proxy between a client and a server of the same machine that does what networks do: it delays,
     splits, stalls, cuts, resets and corrupts what it passes on. It runs in a thread until it is closed.
 
@@ -354,7 +180,7 @@ class FaultProxy:
             paths = target, own
         elif path is not None:
             raise ValueError("path is for a server on a Unix socket; leave it out")
-        if not _is_integer(seed):
+        if not arguments.is_integer(seed):
             raise TypeError(f"seed must be int, not {type(seed).__name__}")
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed must be from 0 to 2**64 - 1, not {seed}")
@@ -373,6 +199,7 @@ class FaultProxy:
 
         For a Unix socket it is the URI for the request; the path is `address`.
 
+        >>> from openline.testing import EchoServer
         >>> with EchoServer() as server, FaultProxy(server.uri + "feed?from=7") as proxy:
         ...     proxy.uri == f"ws://127.0.0.1:{proxy.address[1]}/feed?from=7"
         True
@@ -485,159 +312,13 @@ class FaultProxy:
         """End all connections and stop listening. Closing again does nothing."""
         self._proxy.shutdown()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__qualname__} at {self.address!r}>"
-
-
-class Pair(NamedTuple, Generic[C]):
-    """The two ends of a connection, as `pair` makes them. As a context manager it closes both.
-
-    >>> with pair() as (client, server):
-    ...     server.send("hello")
-    ...     client.recv()
-    'hello'
-    """
-
-    client: C
-    """The client's end: what `create_connection` makes, a `ClientConnection`."""
-    server: Connection
-    """The server's end."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # Both at once: an end that has messages to be received does not see the other's close.
-        other = threading.Thread(target=self.server.__exit__, args=(exc_type, exc_value, traceback))
-        other.start()
-        try:
-            self.client.__exit__(exc_type, exc_value, traceback)
-        finally:
-            other.join()
-
-
-def pair(uri: str = "ws://localhost/", **kwargs: Unpack[ConnectOptions[C]]) -> Pair[C]:
-    """Make the two ends of a connection, the client's and the server's, without a network.
-
-    They are connections as any others, over a socket pair of the kernel: there is no port, no file and
-    nobody else who could connect. Their handshake is a real one: the server agrees to the subprotocol that
-    is offered first and to compression, to no other extension.
-
-    Example:
-        def greet(websocket):  # what is to be tested
-            websocket.send("hello")
-
-        with pair() as (client, server):
-            greet(client)
-            assert server.recv() == "hello"
-
-    Args:
-        uri: what the client's request says. Default: "ws://localhost/".
-        **kwargs: as `connect`, but for what is about networks, proxies and TLS. Limits and times hold for
-            both ends; `create_connection` is for the client's end, and only that is logged.
-
-    Returns:
-        A pair `(client, server)`, which also is a context manager that closes both.
-
-    Raises:
-        TypeError: an argument has the wrong type or an unknown name, or is about networks.
-        ValueError: an argument has a value that cannot be used.
-    """
-    for name in kwargs:
-        if name in _OF_NETWORKS:
-            raise TypeError(f"pair() got the argument {name!r}, and has no network that it could be for")
-    options: Any = kwargs
-    opener = _PairOpener("pair", None, uri, proxy=None, **options)
-    try:
-        client: C = opener.open()
-        return Pair(client, opener.server_connection(kwargs.get("logger")))
-    except BaseException:
-        if opener.server is not None:
-            opener.server.abort()
-        raise
-
-
-class _PairOpener(Opener):
-    """Opens a client's end, with the other one in this process."""
-
-    server: _openline.Handle | None = None
-
-    def open_line(self, log: tuple[LoggerLike, int] | None, *, secured: bool = False) -> _openline.Handle:
-        client, self.server = self.client.pair(self.uri, log)
-        return client
-
-    def server_connection(self, logger: LoggerLike | None) -> Connection:
-        """Return the other end of the connection that was opened."""
-        assert self.server is not None
-        options = self.connection_options
-        protocol = Protocol(SERVER, max_size=self.protocol_options["max_size"], logger=logger)
-        protocol._handle = self.server
-        protocol._keepalive = options["ping_interval"], options["ping_timeout"]
-        return Connection(view(self.server), protocol, **options)
-
-
-def _check_loopback(host: str) -> None:
-    if not isinstance(host, str):
-        raise TypeError(f"host must be str, not {type(host).__name__}")
-    if host == "localhost":
-        return
-    import ipaddress
-
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ValueError(
-            f"host must be localhost or a loopback address such as 127.0.0.1 or ::1, not {host!r}"
-        )
-
-
-def _check_basic_auth(value: tuple[str, str] | None) -> tuple[str, str] | None:
-    if value is None:
-        return None
-    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(item, str) for item in value):
-        raise TypeError("basic_auth must be a (user, password) tuple of str, or None")
-    if ":" in value[0]:
-        # RFC 7617 §2: a user-id containing a colon character is invalid.
-        raise ValueError("the user's name in basic_auth must not contain a colon")
-    return value
-
-
-def _file(name: str, value: PathLike | None) -> str | None:
-    return None if value is None else os.fsdecode(arguments.socket_path(name, value))
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_message(value: Any) -> bool:
-    return isinstance(value, (str, bytes))
-
 
 def _place(name: str, value: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """Check a number of bytes, or a range of them; return the range."""
     if value is None:
         return None
     first, last = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
-    if not _is_integer(first) or not _is_integer(last):
+    if not arguments.is_integer(first) or not arguments.is_integer(last):
         raise TypeError(f"{name} must be an int, a pair (first, last) of them, or None, not {value!r}")
     if not 0 <= first <= last < _TOO_MANY:
         raise ValueError(f"{name} must be 0 or more, and a pair in order, not {value!r}")
@@ -653,7 +334,7 @@ def _direction(value: str) -> str:
 def _connection(value: int | None) -> int | None:
     if value is None:
         return None
-    if not _is_integer(value):
+    if not arguments.is_integer(value):
         raise TypeError(f"connection must be an int or None, not {type(value).__name__}")
     if not 0 <= value < _TOO_MANY:
         raise ValueError(f"connection must be 0 or more, not {value}")
@@ -661,11 +342,3 @@ def _connection(value: int | None) -> int | None:
 
 
 _TOO_MANY = 2**63
-
-# Arguments of `connect` that mean nothing without a network.
-_OF_NETWORKS = frozenset(
-    """
-    sock ssl server_hostname proxy proxy_ssl proxy_server_hostname
-    timeout source_address all_errors address
-    """.split()
-)
