@@ -526,7 +526,7 @@ impl Client {
     }
 
     /// The time between keepalive pings (RFC 6455 §5.5.2). Default: 20 seconds, which keeps most
-    /// proxies from cutting an idle line; `None`: none are sent.
+    /// proxies from cutting an idle line; `None`: none are sent. Zero is as 50 milliseconds.
     ///
     /// ```
     /// use std::time::Duration;

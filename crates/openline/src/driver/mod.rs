@@ -418,7 +418,8 @@ impl DriverThread {
         let Some(entry) = self.entries.get(&id) else { return };
         let Some(line) = entry.line.upgrade() else { return self.forget(id) };
         if let Some(next) = line.on_deadline(now) {
-            self.expect(id, next);
+            // What could not be done now is tried again, but not at once.
+            self.expect(id, if next > now { next } else { now + TICK });
         }
     }
 

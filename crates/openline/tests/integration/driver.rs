@@ -86,6 +86,16 @@ fn keepalive_pings_measure_the_latency() {
 }
 
 #[test]
+fn pings_without_a_pause_come_with_every_tick() {
+    let (_line, mut peer) = open_with(Client::new().ping_interval(Duration::ZERO));
+    let start = Instant::now();
+    for _ in 0..4 {
+        assert!(matches!(peer.next(), Frame::Ping(_)));
+    }
+    assert!(start.elapsed() > Duration::from_millis(100));
+}
+
+#[test]
 fn a_silent_peer_is_given_up_with_1011() {
     let client = Client::new()
         .ping_interval(Duration::from_millis(50))
