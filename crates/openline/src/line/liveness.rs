@@ -7,11 +7,10 @@ use openline_proto::{CloseCode, CloseFrame, Due, State};
 use super::Line;
 use crate::closed::Cause;
 use crate::deadline::Deadline;
-use crate::delivery::Backlog;
 use crate::journal::KeepaliveEvent;
 use crate::keys;
 use crate::sync::{Ordering, try_lock};
-use crate::transport::{Interest, SentBytes, sent_bytes};
+use crate::transport::{ByteCounts, Interest, SentBytes, sent_bytes};
 
 impl Line {
     /// Keepalive, idleness and the end of the closing handshake; the next deadline.
@@ -56,12 +55,12 @@ impl Line {
         match due {
             Some(Due::Ping) => {
                 let payload = keys::random::<4>();
-                let backlog = self.backlog();
+                let (taken, is_free) = (self.taken_by_peer(), self.is_way_free());
                 {
                     let mut status = self.bell.status();
                     let until = status.keepalive.wait_end();
-                    status.delivery.sent(now, until, backlog);
-                    let id = self.ping_in_order(&mut status, payload.to_vec(), now);
+                    let is_followed = status.delivery.sent(now, until, taken, is_free);
+                    let id = self.ping_in_order(&mut status, payload.to_vec(), now, is_followed);
                     status.keepalive_ping = Some(id);
                 }
                 self.flush_control();
@@ -76,30 +75,39 @@ impl Line {
 
     fn look_at_delivery(&self, now: Instant) {
         if self.bell.status().delivery.deadline().is_some_and(|at| at <= now) {
-            let backlog = self.backlog();
-            self.bell.status().delivery.handle_deadline(now, backlog);
+            let is_delivered = self.is_ping_delivered();
+            self.bell.status().delivery.handle_deadline(now, is_delivered);
         }
+    }
+
+    /// Whether the ping that is followed is with the peer's system, as far as can be told.
+    fn is_ping_delivered(&self) -> bool {
+        let written = self.bell.status().meters.outgoing.bytes();
+        let queued = self.byte_counts().map_or(0, |counts| counts.queued);
+        self.control.place_of_followed().is_some_and(|place| place + queued <= written)
     }
 
     fn is_ping_under_way(&self) -> bool {
-        let backlog = self.backlog();
-        self.bell.status().delivery.is_under_way(backlog)
+        let taken = self.taken_by_peer();
+        self.bell.status().delivery.is_under_way(taken)
     }
 
-    fn backlog(&self) -> Backlog {
-        let half = try_lock(&self.write);
-        // Who has the right to write now is sending.
-        let is_held = half.as_ref().is_none_or(|half| !half.is_flushed());
-        if let Some(half) = half {
-            self.leave_write(half);
+    /// What the peer's system has acknowledged, or, if nobody can tell, what ours has taken.
+    fn taken_by_peer(&self) -> u64 {
+        match self.byte_counts() {
+            Some(counts) => counts.acknowledged,
+            None => self.bell.status().meters.outgoing.bytes(),
         }
-        match self.sent_bytes().and_then(|sent| sent.counts) {
-            Some(counts) => Backlog { taken: counts.acknowledged, queued: counts.queued, is_held },
-            None => {
-                let taken = self.bell.status().meters.outgoing.bytes();
-                Backlog { taken, queued: 0, is_held }
-            }
-        }
+    }
+
+    /// Whether nothing is before what we write now.
+    fn is_way_free(&self) -> bool {
+        let unsent = self.bell.status().meters.unsent_bytes.load(Ordering::Relaxed);
+        unsent == 0 && self.byte_counts().is_none_or(|counts| counts.queued == 0)
+    }
+
+    fn byte_counts(&self) -> Option<ByteCounts> {
+        self.sent_bytes()?.counts
     }
 
     fn sent_bytes(&self) -> Option<SentBytes> {

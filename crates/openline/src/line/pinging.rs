@@ -58,7 +58,7 @@ impl Line {
             if status.pings.is_outstanding(&payload) {
                 return Err(Error::Concurrency("already waiting for a pong with the same data"));
             }
-            let id = self.ping_in_order(&mut status, payload, sync::now());
+            let id = self.ping_in_order(&mut status, payload, sync::now(), false);
             note(&mut status, id);
             id
         };
@@ -68,9 +68,15 @@ impl Line {
 
     /// Leaves a ping to be sent; its number. With the status locked, so that pings go out in the order of
     /// their numbers: a Pong answers those before it too.
-    pub(super) fn ping_in_order(&self, status: &mut Status, payload: Vec<u8>, now: Instant) -> u64 {
+    pub(super) fn ping_in_order(
+        &self,
+        status: &mut Status,
+        payload: Vec<u8>,
+        now: Instant,
+        is_followed: bool,
+    ) -> u64 {
         let id = status.pings.sent(&payload, now);
-        if let Some(replaced) = self.control.ping(id, payload) {
+        if let Some(replaced) = self.control.ping(id, payload, is_followed) {
             status.pings.forget(replaced);
         }
         id

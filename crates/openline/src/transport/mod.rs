@@ -25,7 +25,7 @@ pub use tls::TlsDetails;
 
 pub(crate) use socket::{Socket, poll_until};
 pub(crate) use stream::Carried;
-pub(crate) use tcp_info::{SentBytes, sent_bytes};
+pub(crate) use tcp_info::{ByteCounts, SentBytes, sent_bytes};
 pub(crate) use tls::Tls;
 
 /// A stream of bytes both ways, used by several threads at once.

@@ -84,7 +84,7 @@ impl WriteHalf {
     /// That of an extension: no control frame can be done without.
     pub(crate) fn take_control(&mut self, control: &PendingControl) -> io::Result<()> {
         while control.is_pending() {
-            let Some((opcode, mut payload)) = control.pop() else { return Ok(()) };
+            let Some((opcode, mut payload, is_followed)) = control.pop() else { return Ok(()) };
             if self.is_closed {
                 continue;
             }
@@ -107,6 +107,10 @@ impl WriteHalf {
             self.tally.frame(&header);
             self.bytes.extend_from_slice(header.encode().as_ref());
             self.append_payload(header.mask, &payload);
+            if is_followed {
+                let waiting = self.bytes.len() - self.written;
+                control.note_place_of_followed(self.meters.outgoing.bytes() + waiting as u64);
+            }
         }
         Ok(())
     }

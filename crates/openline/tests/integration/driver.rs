@@ -342,3 +342,20 @@ fn a_peer_that_stops_to_take_a_large_message_is_given_up() {
     );
     assert!(start.elapsed() < Duration::from_secs(5));
 }
+
+#[test]
+fn a_peer_that_takes_everything_and_answers_nothing_is_given_up() {
+    let client = Client::new()
+        .ping_interval(Duration::from_millis(200))
+        .ping_timeout(Duration::from_millis(300));
+    let (line, mut peer) = open_with(client);
+    let swallowing = thread::spawn(move || while peer.next() != Frame::End {});
+    let start = Instant::now();
+    let message = vec![7; 100_000];
+    let outcome = std::iter::repeat_with(|| line.send(&message)).find_map(Result::err);
+    assert!(
+        matches!(&outcome, Some(Error::Closed(closed)) if matches!(closed.cause(), Cause::PingTimeout))
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+    swallowing.join().unwrap();
+}

@@ -1,0 +1,178 @@
+//! Looking for bytes for a moment before going to sleep for them. To be woken takes 15 to 30 µs, many times what a fast
+//! peer takes to answer.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// Whether, and for how long, a receiver looks before it sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spin {
+    Off,
+    Fixed(Duration),
+    /// It learns whether that pays: it looks only after some answers in a row that came within [`LONGEST`], and stops
+    /// with the first one that does not. The more often it has looked in vain, the more of them it wants.
+    Adaptive {
+        fast: u16,
+        needed: u16,
+    },
+}
+
+impl Spin {
+    /// As `busy_poll` asks for. On one CPU it never looks: the peer could not go on meanwhile.
+    pub(super) fn new(busy_poll: Option<Duration>) -> Spin {
+        match busy_poll.or_else(|| *FROM_ENVIRONMENT.as_ref().unwrap_or(&None)) {
+            Some(Duration::ZERO) => Spin::Off,
+            _ if cpus() == 1 => Spin::Off,
+            Some(time) => Spin::Fixed(time),
+            None => Spin::Adaptive { fast: 0, needed: LEAST_FAST },
+        }
+    }
+
+    /// How long to look.
+    pub(super) fn time(self) -> Duration {
+        match self {
+            Spin::Fixed(time) => time,
+            Spin::Adaptive { fast, needed } if fast >= needed => LONGEST,
+            Spin::Off | Spin::Adaptive { .. } => Duration::ZERO,
+        }
+    }
+
+    /// To be held while it looks. `None`: half of the CPUs are busy with that.
+    pub(super) fn begin(self) -> Option<Spinning> {
+        let spinning = Spinning;
+        let others = SPINNING.fetch_add(1, Ordering::Relaxed);
+        let is_asked_for = matches!(self, Spin::Fixed(_));
+        (is_asked_for || others < *HALF_OF_CPUS).then_some(spinning)
+    }
+
+    /// Notes how long an answer took.
+    pub(super) fn note(&mut self, time: Duration) {
+        let looked = !self.time().is_zero();
+        let Spin::Adaptive { fast, needed } = self else { return };
+        if time <= LONGEST {
+            *fast = fast.saturating_add(1);
+            if *fast >= MOST_FAST {
+                *needed = LEAST_FAST;
+            }
+        } else {
+            *fast = 0;
+            if looked {
+                *needed = (*needed * 2).min(MOST_FAST);
+            }
+        }
+    }
+}
+
+/// One that looks now.
+pub(super) struct Spinning;
+
+impl Drop for Spinning {
+    fn drop(&mut self) {
+        SPINNING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What `None` means in this process: the number of microseconds in `OPENLINE_BUSY_POLL_US`.
+///
+/// # Errors
+///
+/// That it is no such number.
+pub(crate) fn check_environment() -> Result<()> {
+    match &*FROM_ENVIRONMENT {
+        Ok(_) => Ok(()),
+        Err(text) => Err(Error::Argument(format!(
+            "the environment variable {VARIABLE} must be a number of microseconds, not {text:?}"
+        ))),
+    }
+}
+
+static FROM_ENVIRONMENT: LazyLock<std::result::Result<Option<Duration>, String>> =
+    LazyLock::new(|| match std::env::var_os(VARIABLE) {
+        None => Ok(None),
+        Some(text) => match text.to_str().and_then(|text| text.parse().ok()) {
+            Some(time) => Ok(Some(Duration::from_micros(time))),
+            None => Err(text.to_string_lossy().into_owned()),
+        },
+    });
+
+const VARIABLE: &str = "OPENLINE_BUSY_POLL_US";
+
+static SPINNING: AtomicUsize = AtomicUsize::new(0);
+
+static HALF_OF_CPUS: LazyLock<usize> = LazyLock::new(|| cpus().div_ceil(2));
+
+/// CPUs that this thread may run on.
+fn cpus() -> usize {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if let Ok(cpus) = rustix::thread::sched_getaffinity(None) {
+        return cpus.count() as usize;
+    }
+    // Not each time: it reads files on some systems.
+    static CPUS: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    *CPUS
+}
+
+/// To look longer costs more than to sleep.
+const LONGEST: Duration = Duration::from_micros(50);
+
+const LEAST_FAST: u16 = 4;
+const MOST_FAST: u16 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAST: Duration = Duration::from_micros(10);
+    const SLOW: Duration = Duration::from_millis(1);
+
+    fn adaptive() -> Spin {
+        Spin::Adaptive { fast: 0, needed: LEAST_FAST }
+    }
+
+    /// For how many of these answers it looked in vain.
+    fn in_vain(spin: &mut Spin, answers: impl IntoIterator<Item = Duration>) -> usize {
+        let mut count = 0;
+        for time in answers {
+            count += usize::from(!spin.time().is_zero() && time > LONGEST);
+            spin.note(time);
+        }
+        count
+    }
+
+    #[test]
+    fn it_looks_after_some_fast_answers() {
+        let mut spin = adaptive();
+        for _ in 0..LEAST_FAST {
+            assert_eq!(spin.time(), Duration::ZERO);
+            spin.note(FAST);
+        }
+        assert_eq!(spin.time(), LONGEST);
+        spin.note(SLOW);
+        assert_eq!(spin.time(), Duration::ZERO);
+    }
+
+    #[test]
+    fn it_rarely_looks_in_vain_whatever_the_peer_does() {
+        let mut spin = adaptive();
+        assert_eq!(in_vain(&mut spin, [SLOW; 10_000]), 0);
+        // Just as many fast ones as make it look, at first; then it wants more.
+        let pattern = [FAST, FAST, FAST, FAST, SLOW].into_iter().cycle().take(10_000);
+        assert_eq!(in_vain(&mut spin, pattern), 1);
+        let pattern = (1..200).flat_map(|n| [vec![FAST; n], vec![SLOW]].concat());
+        assert!(in_vain(&mut adaptive(), pattern) < 10);
+    }
+
+    #[test]
+    fn it_forgives_a_peer_that_was_fast_for_long() {
+        let mut spin = adaptive();
+        for _ in 0..20 {
+            in_vain(&mut spin, [vec![FAST; MOST_FAST.into()], vec![SLOW]].concat());
+        }
+        in_vain(&mut spin, [FAST; 8]);
+        assert_eq!(spin.time(), LONGEST);
+    }
+}
