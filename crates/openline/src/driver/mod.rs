@@ -29,7 +29,7 @@ use crate::deadline::Deadline;
 use crate::fork::PerProcess;
 use crate::line::Line;
 use crate::read::Drained;
-use crate::sync::{self, Arc, AtomicU32, Mutex, Ordering, Weak, lock, try_lock};
+use crate::sync::{self, Arc, AtomicU32, Bug, Mutex, Ordering, Weak, lock, try_lock};
 use crate::transport::Transport;
 
 use poller::{Events, Poller, Ready, Watch};
@@ -130,6 +130,9 @@ impl Driver {
 
     /// Calls [`Line::on_writable`] when there is room.
     pub(crate) fn flush_later(&self, line: &Line) {
+        if sync::is_planted(Bug::ForgottenTail) {
+            return;
+        }
         self.tell(Command::Flush { id: line.registration.id }, Rest::UntilTick);
     }
 

@@ -14,4 +14,5 @@ mod scenarios;
 mod scheduler;
 mod simulate;
 mod users;
+mod watchman;
 mod world;

@@ -109,6 +109,16 @@ impl Network {
         }
         state.change();
     }
+
+    /// Whether a side can write bytes that may arrive.
+    pub(super) fn has_room(&self, side: usize) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = &state.ways[side];
+        way.len < state.weather.window
+            && !way.is_ended
+            && !way.is_cut
+            && !state.ways[1 - side].is_reset()
+    }
 }
 
 /// One end of the line, as the poller knows it; the socket may be closed.

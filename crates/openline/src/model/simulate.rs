@@ -85,6 +85,11 @@ fn a_double_delivery_is_found() {
     find(Bug::DoubleDelivery);
 }
 
+#[test]
+fn a_forgotten_tail_is_found() {
+    find(Bug::ForgottenTail);
+}
+
 /// Runs worlds with a bug in the engine until one fails.
 #[allow(clippy::print_stdout, reason = "how long it took is to be seen")]
 fn find(bug: Bug) {

@@ -21,6 +21,7 @@ use super::network::{Network, Socket};
 use super::plan::{Ending, Plan, Receiver};
 use super::scheduler;
 use super::users::{PATIENCE, User, soon};
+use super::watchman::Watchman;
 use crate::address::Address;
 use crate::closed::Cause;
 use crate::connection::{Connection, Established};
@@ -116,6 +117,7 @@ impl World {
             drivers.into_iter().enumerate().map(|(n, driver)| self.drive(n, driver)).collect();
         self.start_faults();
         for side in [0, 1] {
+            self.start_watchman(side);
             self.start_users(side);
         }
         self.board.until(soon(), |board| board.have_ended(&WORKERS));
@@ -157,6 +159,12 @@ impl World {
                 network.strike(fault);
             });
         }
+    }
+
+    fn start_watchman(&mut self, side: usize) {
+        let line = sync::Arc::downgrade(&self.connections[side].line);
+        let watchman = Watchman::new(line, self.network.clone(), side);
+        self.start(format!("watchman {side}"), move |caller| watchman.watch(caller));
     }
 
     fn start_users(&mut self, side: usize) {
@@ -340,7 +348,7 @@ fn check_all_calls_say_closed(connection: &Connection) {
 /// Threads whose work ends by itself, unless the connection has to end first.
 const WORKERS: [&str; 4] = ["sender", "pinger", "early", "fault"];
 
-const USERS: [&str; 6] = ["sender", "pinger", "early", "fault", "receiver", "ender"];
+pub(super) const USERS: [&str; 6] = ["sender", "pinger", "early", "fault", "receiver", "ender"];
 
 const DRIVER: &str = "driver";
 

@@ -33,6 +33,8 @@ pub(crate) enum Bug {
     DoubleDelivery,
     /// A ping that comes while another control frame waits is not answered.
     DroppedPong,
+    /// Nobody is told that bytes wait for room.
+    ForgottenTail,
     /// The bell rings between the look and the wait of a thread, which goes on to wait.
     LostWakeUp,
 }
