@@ -1,6 +1,6 @@
 """Round trips of a 64-byte message from Python: a bare blocking socket, openline and websockets.
 
-python bench/roundtrip.py [--rounds 7] [--messages 20000] [--cores 0]
+python bench/roundtrip.py [--rounds 7] [--messages 20000] [--cores 0] [--delay 0]
 
 How it measures:
 
@@ -13,6 +13,8 @@ How it measures:
 - The bare socket moves the same number of bytes: what the two frames have, header and mask included.
 - Each contender runs in a fresh process. Rounds are interleaved: each runs all contenders, in an order that
   rotates. The ratios are formed within a round; shown are medians, and the range.
+- "asleep" is openline with `busy_poll=0`: it never looks for data before it sleeps. That makes a difference
+  between two cores (`--cores 0,1`); a slow peer (`--delay 1000`) shows what the looking costs where it is vain.
 - "CPU" is what the client's process used per message, of all its threads.
 """
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -39,7 +42,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAYLOAD = b"\xa5" * 64
 REQUEST_LEN = 2 + 4 + len(PAYLOAD)  # a header, a mask key, the payload
 REPLY = bytes([0x82, len(PAYLOAD)]) + PAYLOAD  # FIN and Binary, no mask
-WARM_UP = 2_000
+WARM_UP = 1_000
 
 
 def main() -> None:
@@ -47,11 +50,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--cores", default="0", help="of client and server, such as 0 or 0,1 (default: 0)")
+    parser.add_argument("--delay", type=int, default=0, help="microseconds for which the server sleeps")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     client_core, server_core = (options.cores.split(",") * 2)[:2]
     if options.contender:
-        print(json.dumps(measure(options.contender, options.messages, int(client_core), int(server_core))))
+        result = measure(
+            options.contender, options.messages, int(client_core), int(server_core), options.delay
+        )
+        print(json.dumps(result))
         return
 
     build("fixed_echo")
@@ -61,6 +68,7 @@ def main() -> None:
         for name in names[number % len(names) :] + names[: number % len(names)]:
             command = [sys.executable, __file__, "--contender", name]
             command += ["--messages", str(options.messages), "--cores", options.cores]
+            command += ["--delay", str(options.delay)]
             results[name].append(json.loads(subprocess.check_output(command, timeout=120)))
     report(results, options)
 
@@ -77,7 +85,7 @@ def report(results: dict[str, list[dict[str, float]]], options: argparse.Namespa
         print(f"| {name:12} | {median(runs, 'p50'):6.2f} | {min(p50):5.2f} - {max(p50):5.2f} ", end="")
         print(f"| {median(runs, 'p99'):6.2f} | {median(runs, 'cpu'):6.2f} |")
     print()
-    for other in ["bare", "websockets"]:
+    for other in [name for name in results if name != "openline"]:
         for key, label in [("p50", "round trip"), ("cpu", "CPU")]:
             ratios = [
                 ours[key] / theirs[key]
@@ -92,12 +100,14 @@ def median(runs: list[dict[str, float]], key: str) -> float:
     return statistics.median(run[key] for run in runs)
 
 
-def measure(name: str, messages: int, client_core: int, server_core: int) -> dict[str, float]:
+def measure(
+    name: str, messages: int, client_core: int, server_core: int, delay: int
+) -> dict[str, float]:
     """One contender, once: the microseconds of its round trips, and of CPU for each."""
     os.sched_setaffinity(0, {client_core})
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server: list[subprocess.Popen[bytes]] = []
-        accepting = threading.Thread(target=lambda: server.append(accept(listener, name, server_core)))
+        accepting = threading.Thread(target=lambda: server.append(accept(listener, name, server_core, delay)))
         accepting.start()
         exchange, finish = CONTENDERS[name](listener.getsockname()[1])
         accepting.join()
@@ -141,10 +151,11 @@ def bare(port: int) -> Client:
     return exchange, connection.close
 
 
-def openline_client(port: int) -> Client:
+def openline_client(port: int, busy_poll: float | None = None) -> Client:
     from openline.sync.client import connect
 
-    websocket = connect(f"ws://127.0.0.1:{port}/", ping_interval=None, compression=None, close_timeout=1)
+    uri = f"ws://127.0.0.1:{port}/"
+    websocket = connect(uri, ping_interval=None, compression=None, close_timeout=1, busy_poll=busy_poll)
     return exchange_with(websocket)
 
 
@@ -171,6 +182,7 @@ def exchange_with(websocket: Any) -> Client:
 CONTENDERS: dict[str, Callable[[int], Client]] = {
     "bare": bare,
     "openline": openline_client,
+    "asleep": functools.partial(openline_client, busy_poll=0),
     "websockets": websockets_client,
 }
 
@@ -188,7 +200,7 @@ def build(name: str) -> pathlib.Path:
     return built
 
 
-def accept(listener: socket.socket, name: str, core: int) -> subprocess.Popen[bytes]:
+def accept(listener: socket.socket, name: str, core: int, delay: int) -> subprocess.Popen[bytes]:
     """Accept one client, shake hands if it is one of WebSockets, and hand it to the server."""
     if name == "bare":
         connection, _ = listener.accept()
@@ -196,6 +208,7 @@ def accept(listener: socket.socket, name: str, core: int) -> subprocess.Popen[by
     else:
         connection = shake_hands(listener)
     command = ["taskset", "-c", str(core), str(build("fixed_echo")), str(REQUEST_LEN), REPLY.hex()]
+    command.append(str(delay))
     with connection:
         return subprocess.Popen(command, stdin=connection.fileno())
 

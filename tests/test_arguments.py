@@ -190,7 +190,7 @@ WRONG: list[tuple[str, Any, type[Exception], str]] = [
     ("ssl_context", None, TypeError, "unexpected keyword argument 'ssl_context'"),
     ("unix", True, TypeError, "unexpected keyword argument 'unix'"),
 ]
-for _name in ("open_timeout", "ping_interval", "ping_timeout", "idle_timeout", "close_timeout"):
+for _name in ("open_timeout", "ping_interval", "ping_timeout", "idle_timeout", "close_timeout", "busy_poll"):
     WRONG += [
         (_name, "10", TypeError, f"{_name} must be a number of seconds or None, not str"),
         (_name, True, TypeError, "not bool"),
@@ -267,6 +267,8 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("ping_timeout", 1e300, {"ping_timeout": 3e9}),
     ("idle_timeout", 90, {"idle_timeout": 90.0}),
     ("close_timeout", 0, {"close_timeout": 0.0}),
+    ("busy_poll", 0, {"busy_poll": 0.0}),
+    ("busy_poll", 0.0002, {"busy_poll": 0.0002}),
     ("max_size", None, {"max_size": None, "max_fragment_size": None}),
     ("max_size", 1, {"max_size": 1, "max_fragment_size": None}),
     ("max_size", 2**100, {"max_size": sys.maxsize, "max_fragment_size": None}),
@@ -312,6 +314,7 @@ DEFAULTS: dict[str, Any] = {
     "ping_timeout": 20,
     "idle_timeout": None,
     "close_timeout": 10,
+    "busy_poll": None,
     "max_size": 2**20,
     "max_fragment_size": None,
     "max_queue_high": 16,
@@ -371,6 +374,7 @@ def test_signature_of_connect() -> None:
         "ping_timeout": 20,
         "idle_timeout": None,
         "close_timeout": 10,
+        "busy_poll": None,
         "max_size": 2**20,
         "max_queue": 16,
         "logger": None,

@@ -72,6 +72,7 @@ class Client:
         ping_timeout: float | None,
         idle_timeout: float | None,
         close_timeout: float | None,
+        busy_poll: float | None,
         max_size: int | None,
         max_fragment_size: int | None,
         max_queue_high: int | None,

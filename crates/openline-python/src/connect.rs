@@ -105,6 +105,7 @@ impl Client {
     ///     ping_timeout: seconds for the answer to one; None waits for ever.
     ///     idle_timeout: seconds without a message; None sets no limit.
     ///     close_timeout: seconds for the closing handshake; None waits for ever.
+    ///     busy_poll: seconds to look for data before sleeping; None looks while it pays.
     ///     max_size: bytes of a message at most; None sets no limit.
     ///     max_fragment_size: bytes of a fragment at most; None sets no limit.
     ///     max_queue_high: messages that may wait to be received; None sets no limit.
@@ -113,8 +114,8 @@ impl Client {
     #[pyo3(signature = (
         *, tls, server_hostname, proxy, proxy_tls, proxy_server_hostname, address, local_addresses,
         connect_timeout, max_redirects, origin, subprotocols, compression, extensions, headers,
-        user_agent, open_timeout, ping_interval, ping_timeout, idle_timeout, close_timeout, max_size,
-        max_fragment_size, max_queue_high, max_queue_low,
+        user_agent, open_timeout, ping_interval, ping_timeout, idle_timeout, close_timeout, busy_poll,
+        max_size, max_fragment_size, max_queue_high, max_queue_low,
     ))]
     #[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
     fn new(
@@ -139,6 +140,7 @@ impl Client {
         ping_timeout: Option<f64>,
         idle_timeout: Option<f64>,
         close_timeout: Option<f64>,
+        busy_poll: Option<f64>,
         max_size: Option<usize>,
         max_fragment_size: Option<usize>,
         max_queue_high: Option<usize>,
@@ -155,6 +157,7 @@ impl Client {
             .ping_timeout(limit(ping_timeout))
             .idle_timeout(limit(idle_timeout))
             .close_timeout(limit(close_timeout))
+            .busy_poll(limit(busy_poll))
             .max_size(max_size)
             .max_fragment_size(max_fragment_size)
             .max_queue(max_queue_high)

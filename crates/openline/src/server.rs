@@ -155,7 +155,8 @@ impl Server {
             tls: None,
             on_request: None,
             open_timeout: Some(Duration::from_secs(10)),
-            settings: Settings::default(),
+            // Who waits for a client must not take the CPU of those who serve others.
+            settings: Settings { busy_poll: Some(Duration::ZERO), ..Settings::default() },
         };
         Server { listener, address, options }
     }

@@ -61,6 +61,7 @@ class Opener:
         ping_timeout: float | None = 20,
         idle_timeout: float | None = None,
         close_timeout: float | None = 10,
+        busy_poll: float | None = None,
         max_size: Any = 2**20,
         max_queue: Any = 16,
         logger: Any = None,
@@ -106,6 +107,7 @@ class Opener:
         interval, pong_seconds = arguments.keepalive(ping_interval, ping_timeout)
         idle_seconds = arguments.seconds("idle_timeout", idle_timeout, none="no limit", zero=False)
         close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
+        busy_seconds = arguments.seconds("busy_poll", busy_poll, none="while it pays")
         max_message, max_fragment = arguments.size_limits("max_size", max_size)
         queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
         arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
@@ -175,6 +177,7 @@ class Opener:
             ping_timeout=pong_seconds,
             idle_timeout=idle_seconds,
             close_timeout=close_seconds,
+            busy_poll=busy_seconds,
             max_size=max_message,
             max_fragment_size=max_fragment,
             max_queue_high=queue_high,

@@ -54,6 +54,7 @@ class ConnectOptions(SocketOptions, Generic[C], total=False):
     ping_timeout: float | None
     idle_timeout: float | None
     close_timeout: float | None
+    busy_poll: float | None
     max_size: int | None | tuple[int | None, int | None]
     max_queue: int | None | tuple[int | None, int | None]
     logger: LoggerLike | None

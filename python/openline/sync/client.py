@@ -56,6 +56,7 @@ def connect(
     ping_timeout: float | None = 20,
     idle_timeout: float | None = None,
     close_timeout: float | None = 10,
+    busy_poll: float | None = None,
     # Limits
     max_size: int | None | tuple[int | None, int | None] = 2**20,
     max_queue: int | None | tuple[int | None, int | None] = 16,
@@ -118,6 +119,10 @@ def connect(
             code 1011, at most a quarter of them late; pings and pongs do not count. Default: None, no limit.
         close_timeout: seconds for the closing handshake before the line is cut. Default: 10. None waits for
             ever.
+        busy_poll: seconds for which a receiver looks for data before it sleeps: a peer that answers within
+            50 µs is heard much sooner then, at the price of a busy core; docs/performance.md has figures.
+            Default: None, which looks only while that pays (or as long as the environment variable
+            `OPENLINE_BUSY_POLL_US` says, in microseconds). 0 never looks.
         max_size: the largest message to accept, in bytes; a larger one ends the connection with code 1009.
             Default: 2**20 (1 MiB). None sets no limit. A pair limits messages and single fragments of them.
         max_queue: how many received messages may wait for `recv` before the peer is held back; nothing is
@@ -247,6 +252,7 @@ class reconnect(Generic[C]):
         ping_timeout: float | None = 20,
         idle_timeout: float | None = None,
         close_timeout: float | None = 10,
+        busy_poll: float | None = None,
         reconnect_delays: Callable[[], Iterator[float]] = backoff,
         # Limits
         max_size: int | None | tuple[int | None, int | None] = 2**20,

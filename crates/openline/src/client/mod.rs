@@ -21,6 +21,7 @@ use crate::extensions::Extensions;
 use crate::journal::Journal;
 use crate::line::Settings;
 use crate::proxy::Choice;
+use crate::read;
 use crate::reconnect::Reconnect;
 use crate::transport::{Secure, Stream};
 use crate::trust::Rustls;
@@ -591,6 +592,30 @@ impl Client {
         self
     }
 
+    /// How long a receiver looks for bytes before it sleeps for them. To be woken takes 15 to 30 µs between two
+    /// cores, so a peer that answers within that time is heard in half of it, or less, at the price of a core that
+    /// works while it waits; a peer that takes longer is not. Default: `None`, which finds out: it looks, for
+    /// 50 µs at most, only while the latest answers came within that, and ever more rarely if it was in vain.
+    /// `Duration::ZERO`: it never looks. Other times, at most 100 ms, are for a core of one's own.
+    ///
+    /// The environment variable `OPENLINE_BUSY_POLL_US`, a number of microseconds, says what `None` means.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use openline::Client;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// let line = Client::new().busy_poll(Duration::from_micros(200)).connect(server.uri())?;
+    /// line.send("ping")?;
+    /// assert_eq!(line.recv()?, "ping".into());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn busy_poll(mut self, time: impl Into<Option<Duration>>) -> Client {
+        self.settings.busy_poll = time.into();
+        self
+    }
+
     /// The time for the closing handshake, after which the socket is cut. Default: 10 seconds;
     /// `None`: no limit.
     ///
@@ -989,7 +1014,7 @@ impl Client {
         {
             return Err(Error::Argument(format!("resume_queue {resume} is over max_queue {max}")));
         }
-        Ok(())
+        read::check_busy_poll(self.settings.busy_poll)
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) max_queue: Option<usize>,
     pub(crate) resume_queue: Option<usize>,
+    /// How long a receiver looks for bytes before it sleeps; `None` if it is to find out.
+    pub(crate) busy_poll: Option<Duration>,
     pub(crate) interruptible: bool,
     pub(crate) interrupted_by: Option<fn() -> bool>,
     /// Where the connection notes what happens, if anybody wants to know.
@@ -62,6 +64,7 @@ impl Default for Settings {
             limits: Limits::default(),
             max_queue: Some(16),
             resume_queue: None,
+            busy_poll: None,
             interruptible: false,
             interrupted_by: None,
             journal: None,
@@ -130,15 +133,7 @@ impl Line {
         let acknowledgement = Acknowledgement::new(settings.ping_timeout, now);
         let journal = settings.journal.as_ref();
         let meters = Arc::new(Meters::new());
-        let read = ReadHalf::new(
-            transport.clone(),
-            role,
-            settings.limits,
-            extensions,
-            journal,
-            &meters,
-            leftover,
-        );
+        let read = ReadHalf::new(transport.clone(), role, &settings, extensions, &meters, leftover);
         let write = WriteHalf::new(transport.clone(), role, extensions, journal, &meters);
         let line = Arc::new(Line {
             role,

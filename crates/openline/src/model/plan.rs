@@ -145,6 +145,7 @@ impl Side {
             limits: Limits { max_message, ..Limits::default() },
             max_queue,
             resume_queue: max_queue.and_then(|max| dice.pick(&[None, Some(max - 1), Some(0)])),
+            busy_poll: Some(Duration::ZERO), // the clock stands while somebody spins
             ..Settings::default()
         };
         let receiver = dice.pick(&[

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use openline_proto::{CloseFrame, Part, Role};
 use shuttle::sync::Condvar;
@@ -180,6 +181,7 @@ fn open(capacity: usize, max_queue: usize) -> (Arc<Line>, Peer) {
         ping_interval: None,
         close_timeout: None,
         max_queue: Some(max_queue),
+        busy_poll: Some(Duration::ZERO),
         ..Settings::default()
     };
     let driver = Arc::new(Driver::new().unwrap());

@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 
 use openline_proto::extension::{Agreed, Decoding};
 use openline_proto::{
-    Begin, CloseFrame, Data, Ends, Event, FrameHeader, Inbound, Kind, Limits, Opcode,
-    ProtocolError, Received, Role, Rsv,
+    Begin, CloseFrame, Data, Ends, Event, FrameHeader, Inbound, Kind, Opcode, ProtocolError,
+    Received, Role, Rsv,
 };
 
 use super::buffer::{READ_LEN, ReadBuffer};
 use super::payload::{Incoming, Payload, Queue};
-use crate::journal::{Journal, ReceivedFrames};
+use super::spin::Spin;
+use crate::journal::ReceivedFrames;
+use crate::line::Settings;
 use crate::report::Meters;
 use crate::sync::{self, Arc, Bug};
 use crate::transport::Transport;
@@ -27,6 +29,7 @@ pub(crate) struct ReadHalf {
     pub(crate) used_at: u32,
     /// How many messages, and pieces of one, were taken: while it grows, somebody receives.
     pub(crate) taken: u64,
+    pub(super) spin: Spin,
     inbound: Inbound,
     /// `None` without extensions.
     decoding: Option<Decoding>,
@@ -93,12 +96,12 @@ impl ReadHalf {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         role: Role,
-        limits: Limits,
+        settings: &Settings,
         extensions: &[Agreed],
-        journal: Option<&Journal>,
         meters: &Arc<Meters>,
         leftover: &[u8],
     ) -> ReadHalf {
+        let limits = settings.limits;
         let mut buffer = ReadBuffer::default();
         buffer.append(leftover);
         meters.incoming.moved(leftover.len());
@@ -114,6 +117,7 @@ impl ReadHalf {
             buffer,
             used_at: 0,
             taken: 0,
+            spin: Spin::new(settings.busy_poll),
             inbound,
             decoding,
             queue: Queue::default(),
@@ -121,7 +125,7 @@ impl ReadHalf {
             decoded: Vec::new(),
             partial: None,
             is_refused: false,
-            log: journal.cloned().map(|journal| Box::new(ReceivedFrames::new(journal))),
+            log: settings.journal.clone().map(|journal| Box::new(ReceivedFrames::new(journal))),
             meters: meters.clone(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -13,7 +14,8 @@ pub(super) enum Spin {
     Off,
     Fixed(Duration),
     /// It learns whether that pays: it looks only after some answers in a row that came within [`LONGEST`], and stops
-    /// with the first one that does not. The more often it has looked in vain, the more of them it wants.
+    /// with the first one that does not. Whenever it has looked in vain it wants more of them: so a peer that shares
+    /// our CPU, and cannot go on meanwhile, is soon left alone.
     Adaptive {
         fast: u16,
         needed: u16,
@@ -21,11 +23,10 @@ pub(super) enum Spin {
 }
 
 impl Spin {
-    /// As `busy_poll` asks for. On one CPU it never looks: the peer could not go on meanwhile.
+    /// As `busy_poll` asks for.
     pub(super) fn new(busy_poll: Option<Duration>) -> Spin {
         match busy_poll.or_else(|| *FROM_ENVIRONMENT.as_ref().unwrap_or(&None)) {
             Some(Duration::ZERO) => Spin::Off,
-            _ if cpus() == 1 => Spin::Off,
             Some(time) => Spin::Fixed(time),
             None => Spin::Adaptive { fast: 0, needed: LEAST_FAST },
         }
@@ -52,16 +53,16 @@ impl Spin {
     pub(super) fn note(&mut self, time: Duration) {
         let looked = !self.time().is_zero();
         let Spin::Adaptive { fast, needed } = self else { return };
-        if time <= LONGEST {
-            *fast = fast.saturating_add(1);
-            if *fast >= MOST_FAST {
-                *needed = LEAST_FAST;
-            }
-        } else {
+        if time > LONGEST {
             *fast = 0;
             if looked {
                 *needed = (*needed * 2).min(MOST_FAST);
             }
+        } else if looked {
+            *fast = MOST_FAST;
+            *needed = (*needed - 1).max(LEAST_FAST);
+        } else {
+            *fast = (*fast + 1).min(MOST_FAST);
         }
     }
 }
@@ -75,17 +76,26 @@ impl Drop for Spinning {
     }
 }
 
-/// What `None` means in this process: the number of microseconds in `OPENLINE_BUSY_POLL_US`.
+/// Whether it can be done, and what `None` means in this process: the number of microseconds in
+/// `OPENLINE_BUSY_POLL_US`.
 ///
 /// # Errors
 ///
-/// That it is no such number.
-pub(crate) fn check_environment() -> Result<()> {
-    match &*FROM_ENVIRONMENT {
-        Ok(_) => Ok(()),
-        Err(text) => Err(Error::Argument(format!(
+/// That it is too long, or that the variable is no such number.
+pub(crate) fn check_busy_poll(busy_poll: Option<Duration>) -> Result<()> {
+    let from_environment = FROM_ENVIRONMENT.as_ref().map_err(|text| {
+        Error::Argument(format!(
             "the environment variable {VARIABLE} must be a number of microseconds, not {text:?}"
-        ))),
+        ))
+    })?;
+    match busy_poll.or(*from_environment) {
+        Some(time) if time > MOST => {
+            let text = format!(
+                "busy_poll is {time:?}, and can be {MOST:?} at most, as signals wait for it"
+            );
+            Err(Error::Argument(text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -102,25 +112,17 @@ const VARIABLE: &str = "OPENLINE_BUSY_POLL_US";
 
 static SPINNING: AtomicUsize = AtomicUsize::new(0);
 
-static HALF_OF_CPUS: LazyLock<usize> = LazyLock::new(|| cpus().div_ceil(2));
-
-/// CPUs that this thread may run on.
-fn cpus() -> usize {
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    if let Ok(cpus) = rustix::thread::sched_getaffinity(None) {
-        return cpus.count() as usize;
-    }
-    // Not each time: it reads files on some systems.
-    static CPUS: LazyLock<usize> =
-        LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
-    *CPUS
-}
+static HALF_OF_CPUS: LazyLock<usize> =
+    LazyLock::new(|| thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)));
 
 /// To look longer costs more than to sleep.
 const LONGEST: Duration = Duration::from_micros(50);
 
+/// A signal is seen after that at the latest.
+const MOST: Duration = Duration::from_millis(100);
+
 const LEAST_FAST: u16 = 4;
-const MOST_FAST: u16 = 1024;
+const MOST_FAST: u16 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -167,10 +169,22 @@ mod tests {
     }
 
     #[test]
+    fn it_leaves_a_peer_alone_that_cannot_answer_while_it_looks() {
+        let mut spin = adaptive();
+        let mut count = 0;
+        for _ in 0..100_000 {
+            let looks = !spin.time().is_zero();
+            count += usize::from(looks);
+            spin.note(if looks { SLOW } else { FAST });
+        }
+        assert!(count < 40, "{count}");
+    }
+
+    #[test]
     fn it_forgives_a_peer_that_was_fast_for_long() {
         let mut spin = adaptive();
         for _ in 0..20 {
-            in_vain(&mut spin, [vec![FAST; MOST_FAST.into()], vec![SLOW]].concat());
+            in_vain(&mut spin, [vec![FAST; 2 * usize::from(MOST_FAST)], vec![SLOW]].concat());
         }
         in_vain(&mut spin, [FAST; 8]);
         assert_eq!(spin.time(), LONGEST);
