@@ -1,5 +1,7 @@
 //! `recv` and its kin. A message that is there already is taken without detaching.
 
+use std::ops::ControlFlow;
+
 use openline::{Deadline, Error, Kind, Payload};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -140,12 +142,22 @@ pub(crate) fn recv_many<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let first = recv(py, line, large_limit, deadline, Decode::ByKind)?;
     let messages = PyList::new(py, [first])?;
-    while messages.len() < max {
-        match take(py, line, Decode::ByKind) {
-            Ok(Some(message)) => messages.append(message)?,
-            // An error shows in the next call; the messages so far must not get lost.
-            Ok(None) | Err(_) => break,
+    let mut failure = None;
+    // Nothing of this runs Python code while the engine holds its lock: see `take`.
+    let append = |payload: Payload<'_>| {
+        let appended = to_python(py, &payload, Decode::ByKind).and_then(|it| messages.append(it));
+        match appended {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
         }
+    };
+    // An error of the connection shows in the next call; the messages so far must not get lost.
+    let _ = line.take_buffered_many(max - 1, append);
+    if let Some(error) = failure {
+        error.write_unraisable(py, None);
     }
     if let Err(error) = line.give_out(py) {
         error.write_unraisable(py, None);

@@ -1,5 +1,6 @@
 //! The open line, as its users see it.
 
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,12 +276,10 @@ impl Connection {
         let _receiving = self.receiving()?;
         let mut messages =
             vec![self.line.receive(timeout.into(), |payload| payload.into_message())?];
-        while messages.len() < max {
-            match self.line.try_receive(|payload| payload.into_message()) {
-                Some(message) => messages.push(message),
-                None => break,
-            }
-        }
+        self.line.try_receive_many(max - 1, |payload| {
+            messages.push(payload.into_message());
+            ControlFlow::Continue(())
+        });
         Ok(messages)
     }
 
@@ -329,6 +328,38 @@ impl Connection {
     pub fn take_buffered<T>(&self, take: impl FnOnce(Payload<'_>) -> T) -> Result<Option<T>> {
         let _receiving = self.receiving()?;
         Ok(self.line.try_receive(take))
+    }
+
+    /// Like [`take_buffered`](Connection::take_buffered), for all messages that are there, at most `max`, until
+    /// `take` breaks off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Concurrency`] if another thread receives.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("hello")?;
+    /// line.await_buffered(false, None::<std::time::Duration>)?;
+    /// let mut lens = Vec::new();
+    /// line.take_buffered_many(100, |payload| {
+    ///     lens.push(payload.as_bytes().len());
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(lens, [5]);
+    /// # Ok(()) }
+    /// ```
+    pub fn take_buffered_many(
+        &self,
+        max: usize,
+        take: impl FnMut(Payload<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let _receiving = self.receiving()?;
+        self.line.try_receive_many(max, take);
+        Ok(())
     }
 
     /// Like [`take_buffered`](Connection::take_buffered), for memory of `available` bytes.

@@ -9,6 +9,7 @@ mod spin;
 
 use std::hint;
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::deadline::Deadline;
@@ -65,6 +66,25 @@ impl Line {
         };
         self.leave_read(half);
         taken
+    }
+
+    /// As [`try_receive`](Line::try_receive), for all messages that are there, at most `max`, until `take` breaks off.
+    pub(crate) fn try_receive_many(
+        &self,
+        max: usize,
+        mut take: impl FnMut(Payload<'_>) -> ControlFlow<()>,
+    ) {
+        if !self.process.seems_current() {
+            return;
+        }
+        let Some(mut half) = self.try_lock_read() else { return };
+        for _ in 0..max {
+            let Some(Available::Message) = self.understand_cheaply(&mut half) else { break };
+            if half.take(&mut take) == Some(ControlFlow::Break(())) {
+                break;
+            }
+        }
+        self.leave_read(half);
     }
 
     /// Takes a message that is there already, unless it has more than `available` bytes.
