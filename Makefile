@@ -135,6 +135,8 @@ robustness: build ## the table of docs/robustness.md: openline beside other clie
 
 bench: build ## the figures of the README, on this machine
 	@$(BIN)/python bench/roundtrip.py --rounds 9
+	@$(BIN)/python bench/roundtrip.py --rounds 9 --cores 0,1
+	@$(BIN)/python bench/rates.py
 	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/idle.py --client websockets
 	@$(BIN)/python bench/tls.py
