@@ -1,6 +1,7 @@
 //! All pairs of public calls in two threads: each ends within its bound, whatever the peer does.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -31,6 +32,7 @@ const CALLS: &[(&str, Call)] = &[
     ("recv_many", |line| line.recv_many(10, Deadline::NEVER).map(drop)),
     ("recv_streaming", |line| line.recv_streaming()?.try_for_each(|fragment| fragment.map(drop))),
     ("take_buffered", |line| line.take_buffered(|_| ()).map(drop)),
+    ("take_buffered_many", |line| line.take_buffered_many(10, |_| ControlFlow::Continue(()))),
     ("take_buffered_within", |line| line.take_buffered_within(1000, |_| ()).map(drop)),
     ("await_buffered", |line| line.await_buffered(true, Deadline::NEVER).map(drop)),
     ("recv_large", |line| line.recv_large(&mut [0; 1000], Deadline::NEVER).map(drop)),
