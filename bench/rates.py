@@ -18,6 +18,7 @@ How it measures:
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -31,7 +32,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from roundtrip import build, cpu_model, shake_hands
+from roundtrip import build, connect_openline, connect_websockets, cpu_model, shake_hands
 
 TEXT, BINARY = 1, 2
 SIZES = [(64, TEXT), (64, BINARY), (1024, TEXT), (65_536, TEXT), (1 << 20, BINARY)]
@@ -172,20 +173,8 @@ def bare_send_many(port: int, opcode: int, size: int) -> Client:
     return bare_send(port, opcode, size, MANY)
 
 
-def openline(port: int) -> Any:
-    from openline.sync.client import connect
-
-    return connect(
-        f"ws://127.0.0.1:{port}/", ping_interval=None, compression=None, close_timeout=1, max_size=None
-    )
-
-
-def websockets(port: int) -> Any:
-    from websockets.sync.client import connect
-
-    # legacy: to connect without `with`.
-    arguments: Any = {"ping_interval": None, "compression": None, "close_timeout": 1, "legacy": True}
-    return connect(f"ws://127.0.0.1:{port}/", proxy=None, max_size=None, **arguments)
+openline = functools.partial(connect_openline, max_size=None)
+websockets = functools.partial(connect_websockets, max_size=None)
 
 
 def received(connect: Callable[[int], Any]) -> Callable[[int, int, int], Client]:

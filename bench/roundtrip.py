@@ -43,6 +43,7 @@ PAYLOAD = b"\xa5" * 64
 REQUEST_LEN = 2 + 4 + len(PAYLOAD)  # a header, a mask key, the payload
 REPLY = bytes([0x82, len(PAYLOAD)]) + PAYLOAD  # FIN and Binary, no mask
 WARM_UP = 1_000
+PLAIN: Any = {"ping_interval": None, "compression": None, "close_timeout": 1, "proxy": None}
 
 
 def main() -> None:
@@ -152,20 +153,24 @@ def bare(port: int) -> Client:
 
 
 def openline_client(port: int, busy_poll: float | None = None) -> Client:
-    from openline.sync.client import connect
-
-    uri = f"ws://127.0.0.1:{port}/"
-    websocket = connect(uri, ping_interval=None, compression=None, close_timeout=1, busy_poll=busy_poll)
-    return exchange_with(websocket)
+    return exchange_with(connect_openline(port, busy_poll=busy_poll))
 
 
 def websockets_client(port: int) -> Client:
+    return exchange_with(connect_websockets(port))
+
+
+def connect_openline(port: int, **options: Any) -> Any:
+    from openline.sync.client import connect
+
+    return connect(f"ws://127.0.0.1:{port}/", **PLAIN, **options)
+
+
+def connect_websockets(port: int, **options: Any) -> Any:
     from websockets.sync.client import connect
 
     # legacy: to connect without `with`.
-    arguments: Any = {"ping_interval": None, "compression": None, "close_timeout": 1, "legacy": True}
-    websocket = connect(f"ws://127.0.0.1:{port}/", proxy=None, **arguments)
-    return exchange_with(websocket)
+    return connect(f"ws://127.0.0.1:{port}/", legacy=True, **PLAIN, **options)
 
 
 def exchange_with(websocket: Any) -> Client:
