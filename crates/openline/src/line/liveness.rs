@@ -9,6 +9,7 @@ use crate::closed::Cause;
 use crate::deadline::Deadline;
 use crate::journal::KeepaliveEvent;
 use crate::keys;
+use crate::report::Meters;
 use crate::sync::{Ordering, try_lock};
 use crate::transport::{ByteCounts, Interest, SentBytes, sent_bytes};
 
@@ -55,9 +56,11 @@ impl Line {
         match due {
             Some(Due::Ping) => {
                 let payload = keys::random::<4>();
-                let (taken, is_free) = (self.taken_by_peer(), self.is_way_free());
+                let counts = self.byte_counts();
                 {
                     let mut status = self.bell.status();
+                    let taken = taken_by_peer(counts, &status.meters);
+                    let is_free = is_way_free(counts, &status.meters);
                     let until = status.keepalive.wait_end();
                     let is_followed = status.delivery.sent(now, until, taken, is_free);
                     let id = self.ping_in_order(&mut status, payload.to_vec(), now, is_followed);
@@ -88,22 +91,9 @@ impl Line {
     }
 
     fn is_ping_under_way(&self) -> bool {
-        let taken = self.taken_by_peer();
-        self.bell.status().delivery.is_under_way(taken)
-    }
-
-    /// What the peer's system has acknowledged, or, if nobody can tell, what ours has taken.
-    fn taken_by_peer(&self) -> u64 {
-        match self.byte_counts() {
-            Some(counts) => counts.acknowledged,
-            None => self.bell.status().meters.outgoing.bytes(),
-        }
-    }
-
-    /// Whether nothing is before what we write now.
-    fn is_way_free(&self) -> bool {
-        let unsent = self.bell.status().meters.unsent_bytes.load(Ordering::Relaxed);
-        unsent == 0 && self.byte_counts().is_none_or(|counts| counts.queued == 0)
+        let counts = self.byte_counts();
+        let status = self.bell.status();
+        status.delivery.is_under_way(taken_by_peer(counts, &status.meters))
     }
 
     fn byte_counts(&self) -> Option<ByteCounts> {
@@ -166,6 +156,17 @@ impl Line {
             self.leave_write(half);
         }
     }
+}
+
+/// What the peer's system has acknowledged, or, if nobody can tell, what ours has taken.
+fn taken_by_peer(counts: Option<ByteCounts>, meters: &Meters) -> u64 {
+    counts.map_or_else(|| meters.outgoing.bytes(), |counts| counts.acknowledged)
+}
+
+/// Whether nothing is before what we write now.
+fn is_way_free(counts: Option<ByteCounts>, meters: &Meters) -> bool {
+    let unsent = meters.unsent_bytes.load(Ordering::Relaxed);
+    unsent == 0 && counts.is_none_or(|counts| counts.queued == 0)
 }
 
 const PING_TIMEOUT: &str = "keepalive ping timeout";
