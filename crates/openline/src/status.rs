@@ -196,3 +196,7 @@ impl Bell {
 
 /// The longest wait at the bell before its caller looks for signals.
 pub(crate) const SLICE: Duration = Duration::from_millis(50);
+
+/// How long a wait for the transport lasts before its caller looks for signals, where one that came before it would
+/// not end it. A sender then encodes a message anew of which nothing is gone, so this is not shorter than need be.
+pub(crate) const SIGNAL_PAUSE: Duration = Duration::from_millis(250);

@@ -21,6 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -41,6 +42,8 @@ pub(crate) struct Driver {
     inbox: Mutex<Inbox>,
     /// Counts up while connections are looked at.
     tick: AtomicU32,
+    /// Receivers of its connections that look for bytes instead of sleeping.
+    pub(crate) spinning: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +102,12 @@ impl Driver {
     /// A driver without its thread.
     pub(crate) fn new() -> io::Result<Driver> {
         let poller = Poller::new()?;
-        Ok(Driver { poller, inbox: Mutex::default(), tick: AtomicU32::new(USED_TICKS) })
+        Ok(Driver {
+            poller,
+            inbox: Mutex::default(),
+            tick: AtomicU32::new(USED_TICKS),
+            spinning: AtomicUsize::new(0),
+        })
     }
 
     /// The current tick: a load, no clock.

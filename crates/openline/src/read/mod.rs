@@ -6,20 +6,18 @@ mod buffer;
 mod half;
 mod payload;
 mod spin;
+mod waiting;
 
-use std::hint;
 use std::io;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
-use crate::sync::{self, MutexGuard, Ordering, TryLockError, try_lock};
-use crate::transport::{Interest, Transport};
+use crate::sync::{MutexGuard, Ordering, TryLockError, try_lock};
+use crate::transport::Interest;
 
 use half::{Available, Parsed};
-use spin::Spin;
 
 pub(crate) use half::{ReadHalf, Want};
 pub(crate) use payload::Fragments;
@@ -373,81 +371,6 @@ impl Line {
         }
     }
 
-    /// Reads more, waiting for it until `deadline`.
-    fn fill(&self, half: &mut ReadHalf, deadline: Deadline) -> Result<()> {
-        self.check_process()?;
-        let Some(transport) = half.transport.clone() else { return Err(self.closed()) };
-        self.paused.store(false, Ordering::Relaxed);
-        let outcome = match half.spin {
-            Spin::Off => self.sleep_for(half, &*transport, deadline)?,
-            _ => self.spin_for(half, &*transport, deadline)?,
-        };
-        match outcome {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted(false),
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                self.end_read(half, Some(error));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Reads what comes, asleep until then.
-    ///
-    /// # Errors
-    ///
-    /// That the deadline has passed.
-    fn sleep_for(
-        &self,
-        half: &mut ReadHalf,
-        transport: &dyn Transport,
-        deadline: Deadline,
-    ) -> Result<io::Result<()>> {
-        if deadline == Deadline::NEVER {
-            return Ok(self.read_once(half, |buffer| transport.read(buffer)));
-        }
-        match transport.wait(Interest::Read, deadline) {
-            Ok(ready) if ready.is_none() => Err(timed_out()),
-            Ok(_) => Ok(self.read_once(half, |buffer| transport.try_read(buffer))),
-            Err(error) => Ok(Err(error)),
-        }
-    }
-
-    /// As [`sleep_for`](Line::sleep_for), after a moment in which it looks for what comes if that pays.
-    fn spin_for(
-        &self,
-        half: &mut ReadHalf,
-        transport: &dyn Transport,
-        deadline: Deadline,
-    ) -> Result<io::Result<()>> {
-        let start = sync::now();
-        let time = half.spin.time().min(deadline.remaining().unwrap_or(Duration::MAX));
-        let mut until = deadline;
-        if !time.is_zero()
-            && let Some(_spinning) = half.spin.begin()
-        {
-            let mut waited = Duration::ZERO;
-            while waited < time {
-                match self.read_once(half, |buffer| transport.try_read(buffer)) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => hint::spin_loop(),
-                    outcome => {
-                        half.spin.note(waited);
-                        return Ok(outcome);
-                    }
-                }
-                waited = sync::now() - start;
-            }
-            // A signal that came in this time would not end a sleep.
-            until = deadline.min(Deadline::from(SIGNAL_PAUSE));
-        }
-        let outcome = self.sleep_for(half, transport, until);
-        half.spin.note(sync::now() - start);
-        match outcome {
-            Err(_) if !deadline.has_passed() => Ok(Err(io::ErrorKind::Interrupted.into())),
-            outcome => outcome,
-        }
-    }
-
     fn read_once(
         &self,
         half: &mut ReadHalf,
@@ -626,9 +549,6 @@ fn timed_out() -> Error {
 
 /// How often a call that need not wait looks for signals.
 pub(crate) const TURNS_PER_SIGNAL: usize = 64;
-
-/// How long a receiver sleeps at first after it has looked in vain.
-const SIGNAL_PAUSE: Duration = Duration::from_millis(250);
 
 /// Reads of one drain, before others get their turn.
 const DRAIN_READS: usize = 16;

@@ -41,17 +41,17 @@ impl Spin {
         }
     }
 
-    /// To be held while it looks. `None`: half of the CPUs are busy with that.
-    pub(super) fn begin(self) -> Option<Spinning> {
-        let spinning = Spinning;
-        let others = SPINNING.fetch_add(1, Ordering::Relaxed);
+    /// To be held while it looks, as one of those that do so in this process. `None`: half of the CPUs are
+    /// busy with that.
+    pub(super) fn begin(self, spinning: &AtomicUsize) -> Option<Spinning<'_>> {
+        let others = spinning.fetch_add(1, Ordering::Relaxed);
+        let spinning = Spinning(spinning);
         let is_asked_for = matches!(self, Spin::Fixed(_));
         (is_asked_for || others < *HALF_OF_CPUS).then_some(spinning)
     }
 
-    /// Notes how long an answer took.
-    pub(super) fn note(&mut self, time: Duration) {
-        let looked = !self.time().is_zero();
+    /// Notes how long an answer took, and whether it was looked for.
+    pub(super) fn note(&mut self, time: Duration, looked: bool) {
         let Spin::Adaptive { fast, needed } = self else { return };
         if time > LONGEST {
             *fast = 0;
@@ -68,11 +68,11 @@ impl Spin {
 }
 
 /// One that looks now.
-pub(super) struct Spinning;
+pub(super) struct Spinning<'s>(&'s AtomicUsize);
 
-impl Drop for Spinning {
+impl Drop for Spinning<'_> {
     fn drop(&mut self) {
-        SPINNING.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -110,8 +110,6 @@ static FROM_ENVIRONMENT: LazyLock<std::result::Result<Option<Duration>, String>>
 
 const VARIABLE: &str = "OPENLINE_BUSY_POLL_US";
 
-static SPINNING: AtomicUsize = AtomicUsize::new(0);
-
 static HALF_OF_CPUS: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2)));
 
@@ -139,8 +137,9 @@ mod tests {
     fn in_vain(spin: &mut Spin, answers: impl IntoIterator<Item = Duration>) -> usize {
         let mut count = 0;
         for time in answers {
-            count += usize::from(!spin.time().is_zero() && time > LONGEST);
-            spin.note(time);
+            let looks = !spin.time().is_zero();
+            count += usize::from(looks && time > LONGEST);
+            spin.note(time, looks);
         }
         count
     }
@@ -150,11 +149,29 @@ mod tests {
         let mut spin = adaptive();
         for _ in 0..LEAST_FAST {
             assert_eq!(spin.time(), Duration::ZERO);
-            spin.note(FAST);
+            spin.note(FAST, false);
         }
         assert_eq!(spin.time(), LONGEST);
-        spin.note(SLOW);
+        spin.note(SLOW, true);
         assert_eq!(spin.time(), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_finds_no_place_has_not_looked_in_vain() {
+        let spinning = AtomicUsize::new(0);
+        let mut spin = adaptive();
+        in_vain(&mut spin, [FAST; 4]);
+        let others: Vec<_> = (0..*HALF_OF_CPUS).map(|_| spin.begin(&spinning)).collect();
+        assert!(others.iter().all(Option::is_some));
+        for _ in 0..20 {
+            assert!(spin.begin(&spinning).is_none());
+            spin.note(SLOW, false);
+        }
+        assert!(Spin::Fixed(LONGEST).begin(&spinning).is_some(), "it was asked for");
+        drop(others);
+        in_vain(&mut spin, [FAST; 4]);
+        assert_eq!(spin.time(), LONGEST);
+        assert!(spin.begin(&spinning).is_some());
     }
 
     #[test]
@@ -175,7 +192,7 @@ mod tests {
         for _ in 0..100_000 {
             let looks = !spin.time().is_zero();
             count += usize::from(looks);
-            spin.note(if looks { SLOW } else { FAST });
+            spin.note(if looks { SLOW } else { FAST }, looks);
         }
         assert!(count < 40, "{count}");
     }

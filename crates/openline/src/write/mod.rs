@@ -10,7 +10,6 @@ mod half;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-use std::time::Duration;
 
 use openline_proto::extension::CodingError;
 use openline_proto::{Kind, Part, Rsv, State};
@@ -20,7 +19,7 @@ use crate::error::{Error, Result, Waiting};
 use crate::line::Line;
 use crate::outgoing::Outgoing;
 use crate::read::{Drained, panicked};
-use crate::status::SLICE;
+use crate::status::{SIGNAL_PAUSE, SLICE};
 use crate::sync::{MutexGuard, Ordering, fence, try_lock};
 use crate::transport::Interest;
 
@@ -442,7 +441,3 @@ fn gather(
 
 /// Payload is masked and written in pieces of this length: two of them fit the L2 cache.
 const PIECE_LEN: usize = 128 * 1024;
-
-/// How long a sender waits before it looks for signals. Then a message of which nothing is gone is encoded
-/// anew, so this is not shorter than need be.
-const SIGNAL_PAUSE: Duration = Duration::from_millis(250);
