@@ -500,19 +500,30 @@ impl DriverThread {
 impl Driver {
     /// Reads what nobody else reads, and writes what waits for room, whoever reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
-        let next = self.serve_read(line, scratch);
-        // The watch for room does so sooner, where one can be had.
-        line.on_writable();
-        next
+        let drained = self.drain_unused(line, scratch);
+        if let Some(mut half) = try_lock(&line.write) {
+            if drained.is_some() {
+                half.release_memory(sync::now());
+            }
+            // This writes what waits; the watch for room does so sooner, where one can be had.
+            line.leave_write(half);
+        }
+        match drained {
+            None | Some(Drained::Full) => Next::Look,
+            Some(Drained::Empty) => Next::Watch,
+            Some(Drained::Interrupted | Drained::More) => Next::Again,
+            Some(Drained::Ended) => Next::Forget,
+        }
     }
 
-    fn serve_read(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
-        let Some(mut half) = line.try_lock_read() else { return Next::Look };
+    /// Reads, unless somebody has used the connection of late.
+    fn drain_unused(&self, line: &Line, scratch: &mut Vec<u8>) -> Option<Drained> {
+        let mut half = line.try_lock_read()?;
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
             drop(half);
             line.bell.ring_after_unlock();
-            return Next::Look;
+            return None;
         }
         half.buffer.borrow(scratch);
         let drained = line.drain(&mut half);
@@ -525,16 +536,7 @@ impl Driver {
         }
         drop(half);
         line.bell.ring_after_unlock();
-        if let Some(mut half) = try_lock(&line.write) {
-            half.release_memory(sync::now());
-            line.leave_write(half);
-        }
-        match drained {
-            Drained::Empty => Next::Watch,
-            Drained::Full => Next::Look,
-            Drained::Interrupted | Drained::More => Next::Again,
-            Drained::Ended => Next::Forget,
-        }
+        Some(drained)
     }
 }
 
