@@ -309,7 +309,7 @@ fn open_narrow() -> (Connection, Peer) {
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 20_000).unwrap();
     let client = Client::new()
         .ping_interval(Duration::from_millis(200))
-        .ping_timeout(Duration::from_millis(600));
+        .ping_timeout(Duration::from_secs(1));
     open_at(&listener, &client)
 }
 
