@@ -85,7 +85,7 @@ pub use frame::{EncodedHeader, FrameHeader, Opcode, Role, Rsv};
 pub use inbound::{Begin, Data, Ends, Event, Inbound, Limits, Received};
 pub use keepalive::{Due, Idleness, Keepalive, Pings};
 pub use mask::MaskKey;
-pub use message::{Kind, Message};
+pub use message::{Kind, Message, MessageRef};
 pub use outbound::{Outbound, Part};
 pub use tally::{FrameSummary, Tally};
 pub use uri::Uri;

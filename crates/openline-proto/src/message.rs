@@ -88,6 +88,26 @@ impl Message {
         }
     }
 
+    /// How many bytes the payload has, which of text is its length in UTF-8.
+    ///
+    /// ```
+    /// use openline_proto::Message;
+    /// assert_eq!(Message::from("é").len(), 2);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload has no bytes.
+    ///
+    /// ```
+    /// use openline_proto::Message;
+    /// assert!(Message::from("").is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
     /// The text of a text message.
     ///
     /// ```
@@ -99,6 +119,58 @@ impl Message {
         match self {
             Message::Text(text) => Some(text),
             Message::Binary(_) => None,
+        }
+    }
+}
+
+/// A whole message whose payload lies elsewhere: in the buffer that it was read into.
+///
+/// ```
+/// use openline_proto::{Message, MessageRef};
+/// assert_eq!(MessageRef::Text("hello").as_bytes(), b"hello");
+/// assert_eq!(Message::from(MessageRef::Text("hello")), Message::from("hello"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageRef<'b> {
+    /// A text message.
+    Text(&'b str),
+    /// A binary message.
+    Binary(&'b [u8]),
+}
+
+impl<'b> MessageRef<'b> {
+    /// Text or binary.
+    ///
+    /// ```
+    /// use openline_proto::{Kind, MessageRef};
+    /// assert_eq!(MessageRef::Binary(b"").kind(), Kind::Binary);
+    /// ```
+    pub fn kind(&self) -> Kind {
+        match self {
+            MessageRef::Text(_) => Kind::Text,
+            MessageRef::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload: UTF-8 if it is text.
+    ///
+    /// ```
+    /// use openline_proto::MessageRef;
+    /// assert_eq!(MessageRef::Text("é").as_bytes(), b"\xc3\xa9");
+    /// ```
+    pub fn as_bytes(&self) -> &'b [u8] {
+        match self {
+            MessageRef::Text(text) => text.as_bytes(),
+            MessageRef::Binary(bytes) => bytes,
+        }
+    }
+}
+
+impl From<MessageRef<'_>> for Message {
+    fn from(message: MessageRef<'_>) -> Message {
+        match message {
+            MessageRef::Text(text) => text.into(),
+            MessageRef::Binary(bytes) => bytes.into(),
         }
     }
 }

@@ -54,7 +54,15 @@ pub(crate) fn masked(mut frames: &[u8]) -> Vec<u8> {
 
 /// Receives the pieces one after the other through a buffer.
 pub(crate) fn run(role: Role, pieces: &[&[u8]]) -> (Vec<Seen>, Option<ProtocolError>) {
-    let mut world = World::new(role);
+    run_in(World::new(role), pieces)
+}
+
+/// The same, with the shortest way for what can go it.
+pub(crate) fn run_wholes_first(role: Role, pieces: &[&[u8]]) -> (Vec<Seen>, Option<ProtocolError>) {
+    run_in(World { takes_wholes: true, ..World::new(role) }, pieces)
+}
+
+fn run_in(mut world: World, pieces: &[&[u8]]) -> (Vec<Seen>, Option<ProtocolError>) {
     let mut buffer = Vec::new();
     for piece in pieces {
         buffer.extend_from_slice(piece);
@@ -97,16 +105,25 @@ struct World {
     seen: Vec<Seen>,
     kind: Kind,
     assembly: Vec<u8>,
+    takes_wholes: bool,
 }
 
 impl World {
     fn new(role: Role) -> World {
         let inbound = Inbound::new(role, Limits::default());
-        World { inbound, seen: Vec::new(), kind: Kind::Text, assembly: Vec::new() }
+        let (seen, assembly) = (Vec::new(), Vec::new());
+        World { inbound, seen, kind: Kind::Text, assembly, takes_wholes: false }
     }
 
     fn drain(&mut self, buffer: &mut Vec<u8>) -> Result<(), ProtocolError> {
         loop {
+            if self.takes_wholes
+                && let Some((message, len)) = self.inbound.receive_whole(buffer)
+            {
+                self.seen.push(Seen::Message(message.kind(), message.as_bytes().to_vec()));
+                buffer.drain(..len);
+                continue;
+            }
             let Received { consumed, event } = self.inbound.receive(buffer)?;
             let Some(event) = event else {
                 buffer.drain(..consumed);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Seen, masked, run, run_chunked, to_wire};
+use crate::testing::{Seen, masked, run, run_chunked, run_wholes_first, to_wire};
 
 /// Streams of server frames and what they mean; both roles and all cuts are made from them.
 fn conversations() -> Vec<(&'static str, Vec<u8>, Vec<Seen>)> {
@@ -38,6 +38,11 @@ fn whole_input_every_split_point_and_every_byte_alone_mean_the_same() {
         for role in [Role::Client, Role::Server] {
             let wire = to_wire(role, &wire);
             assert_eq!(run(role, &[&wire]), (expected.clone(), None), "{name} {role:?}");
+            assert_eq!(
+                run_wholes_first(role, &[&wire]),
+                (expected.clone(), None),
+                "{name} {role:?}"
+            );
             for split in 0..=wire.len() {
                 let (left, right) = wire.split_at(split);
                 assert_eq!(run(role, &[left, right]).0, expected, "{name} {role:?} {split}");
@@ -96,8 +101,43 @@ fn violations_are_refused_as_soon_as_they_are_seen() {
         for role in [Role::Client, Role::Server] {
             let wire = to_wire(role, wire);
             assert_eq!(run(role, &[&wire]).1.as_ref(), Some(expected), "{name} {role:?}");
+            let wholes_first = run_wholes_first(role, &[&wire]).1;
+            assert_eq!(wholes_first.as_ref(), Some(expected), "{name} {role:?}");
             let bytes: Vec<&[u8]> = wire.chunks(1).collect();
             assert_eq!(run(role, &bytes).1.as_ref(), Some(expected), "{name} {role:?} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_whole_message_takes_the_short_way_only_where_the_long_one_finds_the_same() {
+    let tight = Limits { max_message: Some(4), max_fragment: Some(3), max_fragments: 1 };
+    let none = Limits { max_fragments: 0, ..Limits::default() };
+    let mut two_bytes = b"\x82\x7e\x01\x2c".to_vec();
+    two_bytes.extend([7; 300]);
+    let mut eight_bytes = b"\x82\x7f\0\0\0\0\0\x01\0\0".to_vec();
+    eight_bytes.extend([7; 65_536]);
+    let table: &[(&str, Limits, &[u8], bool)] = &[
+        ("text", Limits::default(), b"\x81\x02hi", true),
+        ("binary", Limits::default(), b"\x82\x02hi", true),
+        ("no payload", Limits::default(), b"\x81\x00", true),
+        ("length in two bytes", Limits::default(), &two_bytes, true),
+        ("length in eight", Limits::default(), &eight_bytes, false),
+        ("length not minimal", Limits::default(), b"\x82\x7e\x00\x02hi", false),
+        ("not all there", Limits::default(), b"\x82\x03hi", false),
+        ("a fragment", Limits::default(), b"\x02\x02hi", false),
+        ("reserved bits", Limits::default(), b"\xc2\x02hi", false),
+        ("a ping", Limits::default(), b"\x89\x02hi", false),
+        ("at the limit", tight, b"\x82\x03hi!", true),
+        ("over the limit", tight, b"\x82\x04hi!!", false),
+        ("no fragment is allowed", none, b"\x82\x00", false),
+    ];
+    for (name, limits, wire, is_short) in table {
+        for role in [Role::Client, Role::Server] {
+            let mut wire = to_wire(role, wire);
+            let len = wire.len();
+            let taken = Inbound::new(role, *limits).receive_whole(&mut wire);
+            assert_eq!(taken.map(|(_, len)| len), is_short.then_some(len), "{name} {role:?}");
         }
     }
 }

@@ -25,6 +25,17 @@ impl ReadBuffer {
         &mut self.bytes[self.start..self.end]
     }
 
+    /// What is made of the unread bytes, which are understood as far as it says.
+    #[inline]
+    pub(crate) fn take_front<'b, T>(
+        &'b mut self,
+        take: impl FnOnce(&'b mut [u8]) -> Option<(T, usize)>,
+    ) -> Option<T> {
+        let (taken, len) = take(&mut self.bytes[self.start..self.end])?;
+        self.start += len;
+        Some(taken)
+    }
+
     /// Bytes at an absolute position, as [`position`](ReadBuffer::position) counts.
     pub(crate) fn at(&self, range: std::ops::Range<usize>) -> &[u8] {
         &self.bytes[range]

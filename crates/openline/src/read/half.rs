@@ -151,15 +151,30 @@ impl ReadHalf {
     pub(crate) fn take<T>(&mut self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
         self.taken += 1;
         if let Some(Incoming { kind, bytes, .. }) = self.queue.pop() {
-            return Some(take(Payload::Owned(kind, bytes)));
+            return Some(take(Payload::owned(kind, bytes)));
         }
         Some(match self.ready.take()? {
-            Ready::Buffered(kind, range) => take(Payload::Borrowed(kind, self.buffer.at(range))),
+            Ready::Buffered(kind, range) => take(Payload::borrowed(kind, self.buffer.at(range))),
             Ready::Decoded(kind) if self.decoded.len() > KEPT_DECODED => {
-                take(Payload::Owned(kind, std::mem::take(&mut self.decoded)))
+                take(Payload::owned(kind, std::mem::take(&mut self.decoded)))
             }
-            Ready::Decoded(kind) => take(Payload::Borrowed(kind, &self.decoded)),
+            Ready::Decoded(kind) => take(Payload::borrowed(kind, &self.decoded)),
         })
+    }
+
+    /// Takes the next message where it lies in the buffer, if none waits before it and it is there as a whole.
+    #[inline]
+    pub(crate) fn take_whole(&mut self) -> Option<Payload<'_>> {
+        if !self.queue.is_empty() || self.ready.is_some() || self.is_refused {
+            return None;
+        }
+        let ReadHalf { inbound, buffer, .. } = self;
+        let message = buffer.take_front(|unread| inbound.receive_whole(unread))?;
+        self.taken += 1;
+        if let Some(log) = &mut self.log {
+            log.data(message.kind(), message.as_bytes(), Ends::Message);
+        }
+        Some(Payload::Borrowed(message))
     }
 
     /// Takes the message with its fragments, or those that are complete of one that is not; the

@@ -46,7 +46,15 @@ impl Line {
         deadline: Deadline,
         take: impl FnOnce(Payload<'_>) -> T,
     ) -> Result<T> {
-        let (mut half, _) = self.await_available(deadline, Want::Whole)?;
+        let mut half = self.claim_read()?;
+        let take = match self.take_whole(&mut half, take) {
+            Ok(taken) => {
+                self.leave_read(half);
+                return Ok(taken);
+            }
+            Err(take) => take,
+        };
+        let (mut half, _) = self.await_available(half, deadline, Want::Whole)?;
         let taken = half.take(take);
         self.leave_read(half);
         Ok(taken.expect("bug: a message was available"))
@@ -58,10 +66,7 @@ impl Line {
             return None;
         }
         let mut half = self.try_lock_read()?;
-        let taken = match self.understand_cheaply(&mut half) {
-            Some(Available::Message) => half.take(take),
-            _ => None,
-        };
+        let taken = self.take_cheaply(&mut half, take);
         self.leave_read(half);
         taken
     }
@@ -77,8 +82,7 @@ impl Line {
         }
         let Some(mut half) = self.try_lock_read() else { return };
         for _ in 0..max {
-            let Some(Available::Message) = self.understand_cheaply(&mut half) else { break };
-            if half.take(&mut take) == Some(ControlFlow::Break(())) {
+            if self.take_cheaply(&mut half, &mut take) != Some(ControlFlow::Continue(())) {
                 break;
             }
         }
@@ -111,7 +115,7 @@ impl Line {
     /// Waits for a message and leaves it there; with [`Want::Large`] also for the start of a large
     /// one, whose length it gives.
     pub(crate) fn await_message(&self, deadline: Deadline, want: Want) -> Result<Option<usize>> {
-        let (half, available) = self.await_available(deadline, want)?;
+        let (half, available) = self.await_available(self.claim_read()?, deadline, want)?;
         self.leave_read(half);
         Ok(match available {
             Available::Large(len) => Some(len),
@@ -139,7 +143,7 @@ impl Line {
                 return Ok(needed);
             }
         }
-        let (mut half, _) = self.await_available(deadline, Want::Whole)?;
+        let (mut half, _) = self.await_available(self.claim_read()?, deadline, Want::Whole)?;
         let outcome = match half.next_len() {
             Some(needed) if needed > available => Err(Error::BufferTooSmall { needed, available }),
             _ => {
@@ -161,7 +165,7 @@ impl Line {
         fragments: &mut Fragments,
         deadline: Deadline,
     ) -> Result<()> {
-        let (mut half, _) = self.await_available(deadline, Want::Fragments)?;
+        let (mut half, _) = self.await_available(self.claim_read()?, deadline, Want::Fragments)?;
         if let Some((incoming, ends_message)) = half.take_fragments() {
             fragments.push(incoming, ends_message);
         }
@@ -271,21 +275,24 @@ impl Line {
         self.bell.ring_after_unlock();
     }
 
+    /// Takes the right to read for a call that may wait.
+    #[inline]
+    fn claim_read(&self) -> Result<MutexGuard<'_, ReadHalf>> {
+        if let Some(half) = self.try_lock_read().filter(|_| self.process.seems_current()) {
+            return Ok(half);
+        }
+        self.check_process()?;
+        // Any other holder is a bystander, which does not block: this is short.
+        Ok(self.lock_read())
+    }
+
     /// Reads until something is there that the caller wants. On errors the lock is let go.
-    fn await_available(
-        &self,
+    fn await_available<'l>(
+        &'l self,
+        mut half: MutexGuard<'l, ReadHalf>,
         deadline: Deadline,
         want: Want,
-    ) -> Result<(MutexGuard<'_, ReadHalf>, Available)> {
-        let free = self.try_lock_read().filter(|_| self.process.seems_current());
-        let mut half = match free {
-            Some(half) => half,
-            None => {
-                self.check_process()?;
-                // Any other holder is a bystander, which does not block: this is short.
-                self.lock_read()
-            }
-        };
+    ) -> Result<(MutexGuard<'l, ReadHalf>, Available)> {
         for turn in 1_usize.. {
             if let Some(available) = self.understand(&mut half, want) {
                 return Ok((half, available));
@@ -346,6 +353,35 @@ impl Line {
                 Parsed::NeedInput => return None,
                 parsed => self.respond(parsed),
             }
+        }
+    }
+
+    /// Takes a message that takes no understanding: see [`ReadHalf::take_whole`].
+    #[inline]
+    fn take_whole<T, F: FnOnce(Payload<'_>) -> T>(
+        &self,
+        half: &mut ReadHalf,
+        take: F,
+    ) -> std::result::Result<T, F> {
+        self.skip_if_told(half);
+        let Some(payload) = half.take_whole() else { return Err(take) };
+        self.note_data();
+        Ok(take(payload))
+    }
+
+    /// Takes a message that is there, for who must not be held up.
+    #[inline]
+    fn take_cheaply<T>(
+        &self,
+        half: &mut ReadHalf,
+        take: impl FnOnce(Payload<'_>) -> T,
+    ) -> Option<T> {
+        match self.take_whole(half, take) {
+            Ok(taken) => Some(taken),
+            Err(take) => match self.understand_cheaply(half) {
+                Some(Available::Message) => half.take(take),
+                _ => None,
+            },
         }
     }
 

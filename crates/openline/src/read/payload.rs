@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use openline_proto::{Kind, Message, utf8};
+use openline_proto::{Kind, Message, MessageRef, utf8};
 
 /// A message that was received and not yet taken.
 #[derive(Clone, Debug)]
@@ -73,64 +73,75 @@ fn memory_of(message: &Incoming) -> usize {
 /// A message as it is taken: where it lies in the read buffer, or owned.
 ///
 /// ```
-/// use openline::{Deadline, Kind, Payload};
+/// use openline::{Deadline, Message, MessageRef, Payload};
 /// # fn main() -> openline::Result<()> {
 /// # let server = openline::testing::EchoServer::start()?;
 /// # let line = openline::connect(server.uri())?;
 /// line.send("hello")?;
 /// line.await_buffered(false, Deadline::NEVER)?;
 /// line.take_buffered(|payload| match payload {
-///     Payload::Borrowed(kind, bytes) => assert_eq!((kind, bytes), (Kind::Text, &b"hello"[..])),
-///     Payload::Owned(kind, bytes) => assert_eq!((kind, bytes), (Kind::Text, b"hello".to_vec())),
+///     Payload::Borrowed(message) => assert_eq!(message, MessageRef::Text("hello")),
+///     Payload::Owned(message) => assert_eq!(message, Message::from("hello")),
 /// })?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub enum Payload<'b> {
     /// In the read buffer: valid until the call returns.
-    Borrowed(Kind, &'b [u8]),
+    Borrowed(MessageRef<'b>),
     /// Put together before.
-    Owned(Kind, Vec<u8>),
+    Owned(Message),
 }
 
-impl Payload<'_> {
-    /// Text or binary. Text is valid UTF-8.
+impl<'b> Payload<'b> {
+    /// Text or binary.
     ///
     /// ```
-    /// use openline::{Kind, Payload};
-    /// assert_eq!(Payload::Borrowed(Kind::Text, b"hello").kind(), Kind::Text);
+    /// use openline::{Kind, MessageRef, Payload};
+    /// assert_eq!(Payload::Borrowed(MessageRef::Text("hello")).kind(), Kind::Text);
     /// ```
     pub fn kind(&self) -> Kind {
         match self {
-            Payload::Borrowed(kind, _) | Payload::Owned(kind, _) => *kind,
+            Payload::Borrowed(message) => message.kind(),
+            Payload::Owned(message) => message.kind(),
         }
     }
 
-    /// The bytes.
+    /// The bytes: UTF-8 if it is text.
     ///
     /// ```
-    /// use openline::{Kind, Payload};
-    /// assert_eq!(Payload::Owned(Kind::Binary, vec![1, 2]).as_bytes(), [1, 2]);
+    /// use openline::Payload;
+    /// assert_eq!(Payload::Owned(vec![1, 2].into()).as_bytes(), [1, 2]);
     /// ```
     pub fn as_bytes(&self) -> &[u8] {
         match self {
-            Payload::Borrowed(_, bytes) => bytes,
-            Payload::Owned(_, bytes) => bytes,
+            Payload::Borrowed(message) => message.as_bytes(),
+            Payload::Owned(message) => message.as_bytes(),
         }
     }
 
     /// The message, copied only if it lies in the read buffer.
     ///
     /// ```
-    /// use openline::{Kind, Payload};
-    /// assert_eq!(Payload::Borrowed(Kind::Text, b"hello").into_message(), "hello".into());
+    /// use openline::{MessageRef, Payload};
+    /// assert_eq!(Payload::Borrowed(MessageRef::Text("hello")).into_message(), "hello".into());
     /// ```
     pub fn into_message(self) -> Message {
-        let (kind, bytes) = match self {
-            Payload::Borrowed(kind, bytes) => (kind, bytes.to_vec()),
-            Payload::Owned(kind, bytes) => (kind, bytes),
-        };
-        to_message(kind, bytes)
+        match self {
+            Payload::Borrowed(message) => message.into(),
+            Payload::Owned(message) => message,
+        }
+    }
+
+    pub(super) fn borrowed(kind: Kind, bytes: &'b [u8]) -> Payload<'b> {
+        Payload::Borrowed(match kind {
+            Kind::Binary => MessageRef::Binary(bytes),
+            Kind::Text => MessageRef::Text(str::from_utf8(bytes).expect(VALIDATED)),
+        })
+    }
+
+    pub(super) fn owned(kind: Kind, bytes: Vec<u8>) -> Payload<'b> {
+        Payload::Owned(to_message(kind, bytes))
     }
 }
 
@@ -181,9 +192,8 @@ impl Fragments {
 fn to_message(kind: Kind, bytes: Vec<u8>) -> Message {
     match kind {
         Kind::Binary => Message::Binary(bytes),
-        Kind::Text => match String::from_utf8(bytes) {
-            Ok(text) => Message::Text(text),
-            Err(_) => unreachable!("bug: the core validates text before it becomes a message"),
-        },
+        Kind::Text => Message::Text(String::from_utf8(bytes).expect(VALIDATED)),
     }
 }
+
+const VALIDATED: &str = "bug: the core validates text before it becomes a message";

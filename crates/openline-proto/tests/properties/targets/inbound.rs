@@ -13,6 +13,7 @@ pub(crate) fn check(data: &[u8]) {
     let wire = input.rest();
     let expected = cut.agree(wire, |pieces| run(setup, pieces, Reader::receive));
     for pieces in cut.ways(wire) {
+        assert_eq!(run(setup, &pieces, Reader::receive_wholes_first), expected, "wholes first");
         assert_eq!(run(setup, &pieces, Reader::receive_in_place), expected, "in place");
     }
 }

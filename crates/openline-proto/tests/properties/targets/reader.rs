@@ -44,59 +44,86 @@ impl Reader {
     /// Understands what is buffered and `bytes`, as far as it goes.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.buffer.extend_from_slice(bytes);
-        loop {
-            let before = self.buffer.clone();
-            let received = self.inbound.receive(&mut self.buffer);
-            let Received { consumed, event } = match received {
-                Ok(received) => received,
-                Err(error) => return Err(self.failed(error)),
-            };
-            assert!(consumed <= before.len(), "consumed what is not there");
-            let is_progress = event.is_some();
-            match event {
-                None => assert!(consumed == 0 || self.is_closed, "bytes got lost"),
-                Some(event) => {
-                    assert!(consumed > 0 && !self.is_closed);
-                    match event {
-                        Event::Begin(begin) => {
-                            assert!(begin.payload_len > (before.len() - consumed) as u64);
-                            assert_eq!(self.inbound.remaining(), begin.payload_len);
-                            let is_first = self.message.frames == 0;
-                            assert!(is_first || !begin.is_whole_message);
-                            within(begin.payload_len, self.limits.max_fragment, begin.rsv);
-                            self.message.begin(begin.kind, begin.rsv);
-                        }
-                        Event::Close(close) => {
-                            self.is_closed = true;
-                            self.seen.push(Seen::Close(close));
-                        }
-                        Event::Control { .. } => panic!("nothing is left to extensions"),
-                        Event::Data(data) => {
-                            within(data.payload.len() as u64, self.limits.max_fragment, data.rsv);
-                            self.message.begin(data.kind, data.rsv);
-                            self.message.payload.extend_from_slice(data.payload);
-                            let end = self.message.end(data.ends, &self.limits);
-                            self.seen.extend(end);
-                        }
-                        Event::Message { kind, rsv, payload } => {
-                            assert_eq!(self.message.frames, 0, "a message within another");
-                            within(payload.len() as u64, self.limits.max_fragment, rsv);
-                            self.message.begin(kind, rsv);
-                            self.message.payload.extend_from_slice(payload);
-                            let end = self.message.end(Ends::Message, &self.limits);
-                            self.seen.extend(end);
-                        }
-                        Event::Ping(payload) => self.seen.push(Seen::Ping(short(payload))),
-                        Event::Pong(payload) => self.seen.push(Seen::Pong(short(payload))),
+        while self.step()? {}
+        Ok(())
+    }
+
+    /// The same, with the shortest way for what can go it.
+    pub(crate) fn receive_wholes_first(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.buffer.extend_from_slice(bytes);
+        while self.take_whole() || self.step()? {}
+        Ok(())
+    }
+
+    fn take_whole(&mut self) -> bool {
+        let before = self.buffer.clone();
+        let Some((message, consumed)) = self.inbound.receive_whole(&mut self.buffer) else {
+            return false;
+        };
+        assert!(!self.is_closed && consumed <= before.len());
+        assert_eq!(self.message.frames, 0, "a message within another");
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        within(payload.len() as u64, self.limits.max_fragment, Rsv::NONE);
+        self.message.begin(kind, Rsv::NONE);
+        self.message.payload.extend_from_slice(payload);
+        let end = self.message.end(Ends::Message, &self.limits);
+        self.seen.extend(end);
+        assert_eq!(self.buffer[consumed..], before[consumed..], "the rest was touched");
+        self.buffer.drain(..consumed);
+        true
+    }
+
+    /// One event; whether there was one.
+    fn step(&mut self) -> Result<bool, ProtocolError> {
+        let before = self.buffer.clone();
+        let received = self.inbound.receive(&mut self.buffer);
+        let Received { consumed, event } = match received {
+            Ok(received) => received,
+            Err(error) => return Err(self.failed(error)),
+        };
+        assert!(consumed <= before.len(), "consumed what is not there");
+        let is_progress = event.is_some();
+        match event {
+            None => assert!(consumed == 0 || self.is_closed, "bytes got lost"),
+            Some(event) => {
+                assert!(consumed > 0 && !self.is_closed);
+                match event {
+                    Event::Begin(begin) => {
+                        assert!(begin.payload_len > (before.len() - consumed) as u64);
+                        assert_eq!(self.inbound.remaining(), begin.payload_len);
+                        let is_first = self.message.frames == 0;
+                        assert!(is_first || !begin.is_whole_message);
+                        within(begin.payload_len, self.limits.max_fragment, begin.rsv);
+                        self.message.begin(begin.kind, begin.rsv);
                     }
+                    Event::Close(close) => {
+                        self.is_closed = true;
+                        self.seen.push(Seen::Close(close));
+                    }
+                    Event::Control { .. } => panic!("nothing is left to extensions"),
+                    Event::Data(data) => {
+                        within(data.payload.len() as u64, self.limits.max_fragment, data.rsv);
+                        self.message.begin(data.kind, data.rsv);
+                        self.message.payload.extend_from_slice(data.payload);
+                        let end = self.message.end(data.ends, &self.limits);
+                        self.seen.extend(end);
+                    }
+                    Event::Message { kind, rsv, payload } => {
+                        assert_eq!(self.message.frames, 0, "a message within another");
+                        within(payload.len() as u64, self.limits.max_fragment, rsv);
+                        self.message.begin(kind, rsv);
+                        self.message.payload.extend_from_slice(payload);
+                        let end = self.message.end(Ends::Message, &self.limits);
+                        self.seen.extend(end);
+                    }
+                    Event::Ping(payload) => self.seen.push(Seen::Ping(short(payload))),
+                    Event::Pong(payload) => self.seen.push(Seen::Pong(short(payload))),
                 }
             }
-            assert_eq!(self.buffer[consumed..], before[consumed..], "the rest was touched");
-            self.buffer.drain(..consumed);
-            if !is_progress {
-                return Ok(());
-            }
         }
+        assert_eq!(self.buffer[consumed..], before[consumed..], "the rest was touched");
+        self.buffer.drain(..consumed);
+        Ok(is_progress)
     }
 
     /// The same through the payload sink: what belongs to a frame that has begun goes by the buffer.
@@ -129,6 +156,7 @@ impl Reader {
     /// Errors stick, and there is a Close frame to send for each.
     fn failed(&mut self, error: ProtocolError) -> ProtocolError {
         for input in [&b""[..], b"\x81\x00", b"\x88\x80\0\0\0\0"] {
+            assert_eq!(self.inbound.receive_whole(&mut input.to_vec()), None);
             assert_eq!(self.inbound.receive(&mut input.to_vec()), Err(error.clone()));
         }
         assert_eq!(self.inbound.accept(&mut []), Err(error.clone()));
