@@ -308,6 +308,28 @@ class TestInherited:
         ws.send("x")
         assert ws.recv(timeout=10) == "x"
 
+    def test_a_fork_that_python_does_not_see(self, server: EchoServer) -> None:
+        # As a program does that has Python in it, or a server of processes written in C.
+        program = """
+            import ctypes, os, sys
+            import openline
+            from openline.sync.client import connect
+
+            ws = connect(sys.argv[1])
+            child = ctypes.PyDLL(None).fork()
+            if child == 0:
+                try:
+                    ws.send("into the parent's stream")
+                    os._exit(1)
+                except openline.ConnectionClosed:
+                    os._exit(0 if ws.closed else 2)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            ws.send("from the parent")
+            print(ws.recv(timeout=10))
+            ws.close()
+        """
+        assert run(program, server.uri) == "0\nfrom the parent\n"
+
     def test_a_loop_that_connects_again(self, server: EchoServer, ws: ClientConnection) -> None:
         def child() -> str:
             connection = ws

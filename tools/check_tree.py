@@ -33,6 +33,7 @@ ASYNC_RUNTIMES = {
 
 UNSAFE_ALLOWED = {
     "crates/openline/src/driver/poller/epoll.rs",
+    "crates/openline/src/fork/at_fork.rs",  # pthread_atfork has no safe form
     "crates/openline-python/src/convert.rs",
     "crates/openline-python/src/interpreter.rs",  # PyInterpreterState_GetID, and PyIter_Next that unwinds
     "crates/openline-python/src/signals.rs",  # Py_AddPendingCall has no safe form

@@ -46,34 +46,19 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<deflate::Deflate>()?;
     module.add_class::<deflate::DeflateCodec>()?;
     gate::register(module)?;
-    notice_forks(module)
+    forget_in_children(module)
 }
 
-/// Has the engine told when a process was forked, so that it need not ask before every call.
-fn notice_forks(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    // The hooks of others that run in the child before ours may use connections, too.
-    #[pyfunction]
-    fn before_fork() {
-        openline::fork_is_near();
-    }
-
-    #[pyfunction]
-    fn after_in_parent() {
-        openline::forks_are_noticed();
-    }
-
+/// A forked child starts without the threads of its parent.
+fn forget_in_children(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[pyfunction]
     fn after_in_child() {
-        openline::forks_are_noticed();
         gate::forget_visitors();
     }
 
     let py = module.py();
     let hooks = pyo3::types::PyDict::new(py);
-    hooks.set_item("before", wrap_pyfunction!(before_fork, module)?)?;
-    hooks.set_item("after_in_parent", wrap_pyfunction!(after_in_parent, module)?)?;
     hooks.set_item("after_in_child", wrap_pyfunction!(after_in_child, module)?)?;
     py.import("os")?.call_method("register_at_fork", (), Some(&hooks))?;
-    openline::forks_are_noticed();
     Ok(())
 }

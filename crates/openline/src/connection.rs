@@ -703,7 +703,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn state(&self) -> State {
-        if self.line.process.seems_current() { self.line.state() } else { State::Closed }
+        if self.line.process.is_current() { self.line.state() } else { State::Closed }
     }
 
     /// Whether the connection has ended, by either side and for any cause.

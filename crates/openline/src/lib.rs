@@ -70,7 +70,6 @@ pub use closed::{Cause, Closed};
 pub use connection::Connection;
 pub use deadline::Deadline;
 pub use error::{ConnectError, Error, Result, TlsError, Waiting};
-pub use fork::{fork_is_near, forks_are_noticed, notice_fork};
 pub use fragments::{FragmentReceiver, FragmentSender};
 pub use journal::{Journal, Record};
 pub use messages::Messages;

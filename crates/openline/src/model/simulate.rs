@@ -7,7 +7,6 @@ use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use super::scheduler::{Progress, Weaver, progress};
 use super::world;
-use crate::fork::forks_are_noticed;
 use crate::sync::{self, Bug};
 
 /// Simulates worlds from a seed on while the progress is not enough.
@@ -16,8 +15,6 @@ use crate::sync::{self, Bug};
 ///
 /// If something does not hold; [`progress`] tells where.
 fn simulate(first_seed: u64, goes_on: impl FnMut(Progress) -> bool + 'static) -> Progress {
-    // Spares a system call per call.
-    forks_are_noticed();
     let mut config = Config::new();
     config.stack_size = 256 * 1024;
     config.failure_persistence = FailurePersistence::None;

@@ -62,7 +62,7 @@ impl Line {
 
     /// Takes a message that is there already, without waiting for anything, not even for a lock.
     pub(crate) fn try_receive<T>(&self, take: impl FnOnce(Payload<'_>) -> T) -> Option<T> {
-        if !self.process.seems_current() {
+        if !self.process.is_current() {
             return None;
         }
         let mut half = self.try_lock_read()?;
@@ -77,7 +77,7 @@ impl Line {
         max: usize,
         mut take: impl FnMut(Payload<'_>) -> ControlFlow<()>,
     ) {
-        if !self.process.seems_current() {
+        if !self.process.is_current() {
             return;
         }
         let Some(mut half) = self.try_lock_read() else { return };
@@ -95,7 +95,7 @@ impl Line {
         available: usize,
         take: impl FnOnce(Payload<'_>) -> T,
     ) -> Result<Option<T>> {
-        if !self.process.seems_current() {
+        if !self.process.is_current() {
             return Ok(None);
         }
         let Some(mut half) = self.try_lock_read() else { return Ok(None) };
@@ -278,12 +278,9 @@ impl Line {
     /// Takes the right to read for a call that may wait.
     #[inline]
     fn claim_read(&self) -> Result<MutexGuard<'_, ReadHalf>> {
-        if let Some(half) = self.try_lock_read().filter(|_| self.process.seems_current()) {
-            return Ok(half);
-        }
         self.check_process()?;
         // Any other holder is a bystander, which does not block: this is short.
-        Ok(self.lock_read())
+        Ok(self.try_lock_read().unwrap_or_else(|| self.lock_read()))
     }
 
     /// Reads until something is there that the caller wants. On errors the lock is let go.

@@ -1,6 +1,8 @@
 //! Which process this is. After `fork` the child has copies of the parent's connections and none of
 //! its threads; touching one would write into the parent's stream.
 
+mod at_fork;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
@@ -10,24 +12,34 @@ pub(crate) struct Process(u32);
 
 impl Process {
     /// This one.
+    #[inline]
     pub(crate) fn current() -> Process {
-        if ARE_NOTICED.load(Ordering::Relaxed) {
-            Process(LAST_SEEN.load(Ordering::Relaxed))
+        if IS_TOLD.load(Ordering::Relaxed) {
+            Process(CURRENT.load(Ordering::Relaxed))
         } else {
-            Process(notice_fork())
+            Process(ask_to_be_told())
         }
     }
 
-    /// Whether this is still that process, as far as is known without a system call: after a fork
-    /// that was not noticed, true until the first [`Process::current`] in the child.
-    pub(crate) fn seems_current(self) -> bool {
-        LAST_SEEN.load(Ordering::Relaxed) == self.0
-    }
-
     /// Whether this is still that process.
+    #[inline]
     pub(crate) fn is_current(self) -> bool {
         self == Process::current()
     }
+}
+
+/// The number of this process. Whoever comes first has the system tell later ones; where it cannot,
+/// everybody asks for himself.
+#[cold]
+fn ask_to_be_told() -> u32 {
+    note_process();
+    // Not behind a lock, which a child could inherit locked. That it is told twice does no harm.
+    IS_TOLD.store(at_fork::register(note_process), Ordering::Relaxed);
+    CURRENT.load(Ordering::Relaxed)
+}
+
+extern "C" fn note_process() {
+    CURRENT.store(std::process::id(), Ordering::Relaxed);
 }
 
 /// What a process has once and its forked children have anew: the lock of the parent's may have been held
@@ -53,51 +65,11 @@ impl<T: Default> PerProcess<T> {
     }
 }
 
-/// Tells openline that this process may just have been forked from another; gives its id. Not needed,
-/// as calls that wait or write find out on their own, unless [`forks_are_noticed`] has promised it.
-///
-/// ```
-/// assert_eq!(openline::notice_fork(), std::process::id()); // harmless in the parent
-/// ```
-pub fn notice_fork() -> u32 {
-    let pid = std::process::id();
-    LAST_SEEN.store(pid, Ordering::Relaxed);
-    pid
-}
+/// The number of this process, if it was ever asked for. Not one of the engine's hand-overs, so not modelled.
+static CURRENT: AtomicU32 = AtomicU32::new(0);
 
-/// Promises that [`notice_fork`] is called in every forked child before it uses openline, as a hook of
-/// the runtime or `pthread_atfork` can do. Calls then need not ask the system for the process every
-/// time, which costs some 100 ns each.
-///
-/// ```
-/// openline::forks_are_noticed();
-/// # let server = openline::testing::EchoServer::start()?;
-/// # let uri = server.uri();
-/// let line = openline::connect(uri)?;
-/// # Ok::<(), openline::Error>(())
-/// ```
-pub fn forks_are_noticed() {
-    notice_fork();
-    ARE_NOTICED.store(true, Ordering::Relaxed);
-}
-
-/// Takes the promise of [`forks_are_noticed`] back until it is given again, in parent and child. For a hook
-/// that runs before a fork: other hooks, which the child may run first, can use openline then.
-///
-/// ```
-/// openline::fork_is_near();
-/// // fork, and in both processes:
-/// openline::forks_are_noticed();
-/// ```
-pub fn fork_is_near() {
-    ARE_NOTICED.store(false, Ordering::Relaxed);
-}
-
-/// The process id seen last. Not one of the engine's hand-overs, so not modelled.
-static LAST_SEEN: AtomicU32 = AtomicU32::new(0);
-
-/// Whether forks are told, so that what was seen last is true.
-static ARE_NOTICED: AtomicBool = AtomicBool::new(false);
+/// Whether forks are told, so that the number is true.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
 #[cfg(test)]
 mod tests {
