@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use openline_proto::extension::{Agreed, CodingError, Encoding};
-use openline_proto::{FrameHeader, Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, Tally, mask};
+use openline_proto::{FrameHeader, Kind, MaskKey, Opcode, Outbound, Part, Role, Rsv, Tally};
 
+use super::buffer::{KEPT_CAPACITY, WriteBuffer};
 use super::control::PendingControl;
 use crate::journal::{Journal, Way};
 use crate::keys::MaskKeys;
@@ -30,9 +31,7 @@ pub(crate) struct WriteHalf {
     /// When a frame was encoded last, if compression may have memory since.
     encoded_at: Option<Instant>,
     keys: MaskKeys,
-    /// Encoded frames; the first `written` bytes are gone.
-    bytes: Vec<u8>,
-    written: usize,
+    buffer: WriteBuffer,
     /// Whether the transport holds bytes that it has not passed on.
     is_unflushed: bool,
     stall: Option<Stall>,
@@ -61,8 +60,7 @@ impl WriteHalf {
             encoded: Vec::new(),
             encoded_at: None,
             keys: MaskKeys::new(),
-            bytes: Vec::new(),
-            written: 0,
+            buffer: WriteBuffer::default(),
             is_unflushed: false,
             stall: None,
             journal: journal.cloned(),
@@ -74,7 +72,7 @@ impl WriteHalf {
 
     /// Whether everything is with the kernel.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.written == self.bytes.len() && !self.is_unflushed
+        self.buffer.is_written() && !self.is_unflushed
     }
 
     /// Encodes the control frames that wait.
@@ -105,10 +103,10 @@ impl WriteHalf {
                 .expect("bug: the payload of a control frame is checked before it waits here");
             header.rsv = rsv;
             self.tally.frame(&header);
-            self.bytes.extend_from_slice(header.encode().as_ref());
+            self.buffer.append(header.encode().as_ref());
             self.append_payload(header.mask, &payload);
             if is_followed {
-                let waiting = self.bytes.len() - self.written;
+                let waiting = self.buffer.unwritten().len();
                 control.note_place_of_followed(self.meters.outgoing.bytes() + waiting as u64);
             }
         }
@@ -177,12 +175,12 @@ impl WriteHalf {
         rsv: Rsv,
         len: usize,
     ) -> OpenFrame {
-        let (start, before) = (self.bytes.len(), (self.outbound.clone(), self.tally));
+        let (start, before) = (self.buffer.len(), (self.outbound.clone(), self.tally));
         let mut header = self.outbound.data_header(kind, part, len, self.keys.next());
         header.rsv = rsv;
         self.tally.frame(&header);
         self.tally.messages += u64::from(header.fin);
-        self.bytes.extend_from_slice(header.encode().as_ref());
+        self.buffer.append(header.encode().as_ref());
         OpenFrame { start, is_committed: false, mask: header.mask, before }
     }
 
@@ -200,18 +198,14 @@ impl WriteHalf {
 
     fn append_payload(&mut self, mask: Option<MaskKey>, piece: &[u8]) {
         match mask {
-            None => self.bytes.extend_from_slice(piece),
-            Some(key) => {
-                let start = self.bytes.len();
-                self.bytes.resize(start + piece.len(), 0);
-                mask::copy(key, piece, &mut self.bytes[start..]);
-            }
+            None => self.buffer.append(piece),
+            Some(key) => self.buffer.append_masked(key, piece),
         }
     }
 
     /// Bytes in the buffer, those that are gone included.
     pub(crate) fn pending_len(&self) -> usize {
-        self.bytes.len()
+        self.buffer.len()
     }
 
     /// Takes back the frames of which nothing is gone, of those that start at `starts`; gives the
@@ -220,19 +214,19 @@ impl WriteHalf {
         if !self.can_withdraw() {
             return starts.len();
         }
-        let committed = starts.partition_point(|start| *start < self.written);
+        let committed = starts.partition_point(|start| *start < self.buffer.written());
         if let Some(start) = starts.get(committed) {
             self.note_taken_back(starts.len() - committed);
             self.tally = self.before_gathered;
             for start in &starts[..committed] {
-                if let Ok(Some((header, _))) = FrameHeader::parse(&self.bytes[*start..]) {
+                if let Ok(Some((header, _))) = FrameHeader::parse(self.buffer.since(*start)) {
                     self.tally.frame(&header);
                     self.tally.messages += 1;
                 }
             }
-            self.bytes.truncate(*start);
+            self.buffer.truncate(*start);
             self.note_sent();
-            self.reset_if_written();
+            self.buffer.reset_if_written();
             self.undo_encoding();
         }
         committed
@@ -240,7 +234,7 @@ impl WriteHalf {
 
     /// Whether the frame must go out whole: bytes of it are gone, or an extension relies on it.
     pub(crate) fn is_committed(&self, frame: &OpenFrame) -> bool {
-        frame.is_committed || self.written > frame.start || !self.can_withdraw()
+        frame.is_committed || self.buffer.written() > frame.start || !self.can_withdraw()
     }
 
     fn can_withdraw(&self) -> bool {
@@ -251,8 +245,8 @@ impl WriteHalf {
     pub(crate) fn withdraw(&mut self, frame: &OpenFrame) {
         debug_assert!(!self.is_committed(frame));
         self.note_taken_back(1);
-        self.bytes.truncate(frame.start);
-        self.reset_if_written();
+        self.buffer.truncate(frame.start);
+        self.buffer.reset_if_written();
         (self.outbound, self.tally) = frame.before.clone();
         self.undo_encoding();
         self.note_sent();
@@ -284,22 +278,20 @@ impl WriteHalf {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let WriteHalf { transport: Some(transport), bytes, written, .. } = self else {
-            return Ok(());
-        };
+        let WriteHalf { transport: Some(transport), buffer, .. } = self else { return Ok(()) };
         let WriteHalf { is_unflushed, stall, meters, .. } = self;
-        while *written < bytes.len() {
+        while !buffer.is_written() {
             *is_unflushed = true;
-            let len = transport.try_write(&bytes[*written..])?;
+            let len = transport.try_write(buffer.unwritten())?;
             meters.outgoing.moved(len);
-            *written += len;
+            buffer.wrote(len);
             *stall = None;
         }
         if *is_unflushed {
             transport.try_flush()?;
             *is_unflushed = false;
         }
-        self.reset_if_written();
+        self.buffer.reset_if_written();
         Ok(())
     }
 
@@ -307,7 +299,7 @@ impl WriteHalf {
     #[inline]
     pub(crate) fn note_sent(&self) {
         self.meters.outgoing.count(&self.tally);
-        let unsent = self.bytes.len() - self.written;
+        let unsent = self.buffer.unwritten().len();
         self.meters.unsent_bytes.store(unsent as u64, Ordering::Relaxed);
     }
 
@@ -327,9 +319,7 @@ impl WriteHalf {
 
     /// Gives back memory that an idle connection does not need.
     pub(crate) fn release_memory(&mut self, now: Instant) {
-        if self.bytes.is_empty() {
-            self.bytes = Vec::new();
-        }
+        self.buffer.release_memory();
         self.encoded = Vec::new();
         self.release_compression(now);
     }
@@ -352,20 +342,8 @@ impl WriteHalf {
         self.transport = None;
         self.encoding = None;
         self.encoded = Vec::new();
-        self.bytes = Vec::new();
-        self.written = 0;
+        self.buffer = WriteBuffer::default();
         self.is_unflushed = false;
-    }
-
-    fn reset_if_written(&mut self) {
-        if self.written == self.bytes.len() {
-            self.written = 0;
-            self.bytes.clear();
-            // One large message must not hold its memory for ever.
-            if self.bytes.capacity() > KEPT_CAPACITY {
-                self.bytes = Vec::new();
-            }
-        }
     }
 }
 
@@ -409,9 +387,6 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 
 /// A sender that waits looks more often than this. Longer ago it was another, who has left.
 const STALL_GAP: Duration = Duration::from_secs(1);
-
-/// The buffer keeps this much between messages: a piece of a large message and its header.
-const KEPT_CAPACITY: usize = 2 * super::PIECE_LEN;
 
 #[cfg(test)]
 mod tests {
@@ -470,7 +445,7 @@ mod tests {
             half.append(&mut frame, text(len).as_bytes());
             start
         });
-        half.written = starts[1] + 1;
+        half.buffer.wrote(starts[1] + 1);
         assert_eq!(half.withdraw_after(&starts), 2);
         assert_eq!((half.tally.frames, half.tally.messages), (3, 3));
         assert_eq!(half.tally.last_frame.unwrap().payload_len, 2);

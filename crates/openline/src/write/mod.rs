@@ -4,6 +4,7 @@
 //! A sender that finds the peer not reading goes on reading itself, into the bounded queue: two peers
 //! that send at once cannot block each other for ever.
 
+mod buffer;
 mod control;
 mod half;
 
