@@ -35,7 +35,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model simulate simulate-short fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
-	bench-compression bench-conformance soak soak-short build clean
+	bench-full bench-memory bench-parts bench-instructions bench-conformance soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -53,9 +53,12 @@ check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
 lint: $(VENV)/.tools ## rustfmt, clippy, and links in the documentation
 	$(QUIET) "rustfmt" cargo fmt --all --check
 	$(QUIET) "rustfmt of fuzz/" cargo fmt --manifest-path fuzz/Cargo.toml --check
+	$(QUIET) "rustfmt of bench/native/" cargo fmt --manifest-path bench/native/Cargo.toml --check
 	$(QUIET) "clippy" cargo clippy --workspace --locked --all-targets -- -D warnings
 	$(QUIET) "clippy, with the model" cargo clippy -p openline --features model --locked --all-targets -- -D warnings
 	$(QUIET) "clippy of fuzz/" cargo clippy --manifest-path fuzz/Cargo.toml --locked --all-targets -- -D warnings
+	$(QUIET) "clippy of bench/native/" cargo clippy --manifest-path bench/native/Cargo.toml --locked --all-targets \
+		--features clients --target-dir target/bench -- -D warnings
 	$(QUIET) "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(CRATES)
 
 test-rust: ## unit tests, integration tests and doctests of the crates
@@ -91,6 +94,8 @@ types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs ag
 
 test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
+	$(QUIET) "the server of the benchmarks" cargo build --release --locked --manifest-path bench/native/Cargo.toml \
+		--target-dir target/bench
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) tests conformance soak \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages
@@ -133,18 +138,25 @@ robustness: build ## the table of docs/robustness.md: openline beside other clie
 	$(QUIET) "websocket-client" $(BIN)/python -m pip install --quiet --no-deps -r requirements-robustness.txt
 	@cd tests && ../$(BIN)/python -m robustness.page
 
-bench: build ## the figures of the README, on this machine
-	@$(BIN)/python bench/roundtrip.py --rounds 9
-	@$(BIN)/python bench/roundtrip.py --rounds 9 --cores 0,1
-	@$(BIN)/python bench/rates.py
-	@$(BIN)/python bench/idle.py
-	@$(BIN)/python bench/idle.py --client websockets
-	@$(BIN)/python bench/tls.py
+bench: build ## the main figures beside those of other clients, in some minutes: bench/README.md
+	@bench/install_clients.sh
+	@$(BIN)/python bench/benchsuite.py --short
 	@$(BIN)/python bench/imports.py
 
-bench-compression: build ## compressed messages, beside websockets and aiohttp
-	$(QUIET) "aiohttp and uvloop" $(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.txt
-	@$(BIN)/python bench/deflate.py
+bench-full: build ## all workloads with all clients, in half an hour, and with them the tables and pictures of the docs
+	$(QUIET) "matplotlib" $(BIN)/python -m pip install --quiet --no-deps -r requirements-soak.txt
+	@bench/install_clients.sh
+	@$(BIN)/python bench/benchsuite.py --save
+	@$(BIN)/python bench/figures.py bench/runs/latest.json --docs
+
+bench-memory: build ## what an idle connection takes of memory, by what it uses
+	@$(BIN)/python bench/memory.py
+
+bench-parts: ## masking, parsing, encoding, UTF-8, compression, each by itself
+	@cd bench/native && cargo bench --quiet --locked --features clients --target-dir ../../target/bench
+
+bench-instructions: $(VENV)/.tools ## instructions of one send and one recv, by valgrind
+	@$(BIN)/python bench/instructions.py
 
 bench-conformance: build ## what the Autobahn cases of load and of compression cost
 	$(QUIET) "the Rust endpoint" cargo build --locked --release -p openline --example autobahn
@@ -154,7 +166,7 @@ bench-conformance: build ## what the Autobahn cases of load and of compression c
 build: $(MODULE) ## the Python package, into .venv
 
 clean: ## remove what make has made, Rust's target/ included
-	rm -rf $(VENV) $(PACKAGES) target fuzz/target fuzz/work conformance/reports soak/reports \
+	rm -rf $(VENV) $(PACKAGES) target fuzz/target fuzz/work bench/native/target conformance/reports soak/reports \
 		tests/node/node_modules python/openline/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -25,7 +25,7 @@ import sys
 import time
 from importlib import metadata
 
-from roundtrip import cpu_model
+from benchsuite import cpu_model
 
 CONTENDERS = ["openline.sync.client", "websockets.sync.client"]
 
