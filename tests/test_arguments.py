@@ -236,26 +236,30 @@ FACTORY = ClientPerMessageDeflateFactory()
 RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("server_hostname", "example.com", {"server_hostname": "example.com"}),
     ("origin", "https://example.com", {"origin": "https://example.com"}),
-    ("extensions", [], {}),
+    ("extensions", [], {"extensions": []}),
     ("extensions", [FACTORY], {"compression": False, "extensions": [FACTORY]}),
     ("extensions", (FACTORY,), {"compression": False, "extensions": [FACTORY]}),
     ("subprotocols", ["v2", "v1"], {"subprotocols": ["v2", "v1"]}),
     ("subprotocols", ("v2",), {"subprotocols": ["v2"]}),
     ("subprotocols", [], {"subprotocols": []}),
     ("compression", None, {"compression": False}),
-    ("compression", "deflate", {"compression": True}),
-    ("additional_headers", {"X": "y"}, {"headers": [("X", "y")]}),
-    ("additional_headers", [("X", "y"), ("x", "z")], {"headers": [("X", "y"), ("x", "z")]}),
-    ("additional_headers", Headers([("X", "y"), ("x", "\xff")]), {"headers": [("X", "y"), ("x", "\xff")]}),
-    ("additional_headers", iter([("X", "y")]), {"headers": [("X", "y")]}),
-    ("additional_headers", {"user-agent": "me"}, {"headers": [("user-agent", "me")], "user_agent": None}),
-    ("user_agent_header", None, {"user_agent": None}),
-    ("user_agent_header", "me/1.0", {"user_agent": "me/1.0"}),
-    ("proxy", None, {"proxy": None}),
+    ("compression", "deflate", {}),
+    ("additional_headers", {"X": "y"}, {"additional_headers": [("X", "y")]}),
+    ("additional_headers", [("X", "y"), ("x", "z")], {"additional_headers": [("X", "y"), ("x", "z")]}),
+    ("additional_headers", Headers([("X", "y")]), {"additional_headers": [("X", "y")]}),
+    ("additional_headers", Headers([("X", "\xff")]), {"additional_headers": [("X", "\xff")]}),
+    ("additional_headers", iter([("X", "y")]), {"additional_headers": [("X", "y")]}),
+    (
+        "additional_headers",
+        {"user-agent": "me"},
+        {"additional_headers": [("user-agent", "me")], "user_agent_header": None},
+    ),
+    ("user_agent_header", None, {"user_agent_header": None}),
+    ("user_agent_header", "me/1.0", {"user_agent_header": "me/1.0"}),
     ("proxy_server_hostname", "proxy", {"proxy_server_hostname": "proxy"}),
-    ("timeout", 5, {"connect_timeout": 5.0}),
+    ("timeout", 5, {"timeout": 5.0}),
     ("timeout", None, {}),
-    ("source_address", ("127.0.0.1", 9), {"local_addresses": [("127.0.0.1", 9)]}),
+    ("source_address", ("127.0.0.1", 9), {"source_address": [("127.0.0.1", 9)]}),
     ("source_address", None, {}),
     ("address", ("localhost", 80), {"address": ("localhost", 80)}),
     ("all_errors", True, {}),
@@ -269,19 +273,19 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
     ("close_timeout", 0, {"close_timeout": 0.0}),
     ("busy_poll", 0, {"busy_poll": 0.0}),
     ("busy_poll", 0.0002, {"busy_poll": 0.0002}),
-    ("max_size", None, {"max_size": None, "max_fragment_size": None}),
-    ("max_size", 1, {"max_size": 1, "max_fragment_size": None}),
-    ("max_size", 2**100, {"max_size": sys.maxsize, "max_fragment_size": None}),
-    ("max_size", (100, 10), {"max_size": 100, "max_fragment_size": 10}),
-    ("max_size", [None, 10], {"max_size": None, "max_fragment_size": 10}),
-    ("max_queue", None, {"max_queue_high": None, "max_queue_low": None}),
-    ("max_queue", 1, {"max_queue_high": 1, "max_queue_low": None}),
-    ("max_queue", (8, 8), {"max_queue_high": 8, "max_queue_low": 8}),
-    ("max_queue", (8, 0), {"max_queue_high": 8, "max_queue_low": 0}),
-    ("max_queue", (8, None), {"max_queue_high": 8, "max_queue_low": None}),
-    ("max_queue", (None, None), {"max_queue_high": None, "max_queue_low": None}),
-    ("max_queue", (None, 2), {"max_queue_high": 8, "max_queue_low": 2}),
-    ("max_queue", (None, 0), {"max_queue_high": 1, "max_queue_low": 0}),
+    ("max_size", None, {"max_size": (None, None)}),
+    ("max_size", 1, {"max_size": (1, None)}),
+    ("max_size", 2**100, {"max_size": (sys.maxsize, None)}),
+    ("max_size", (100, 10), {"max_size": (100, 10)}),
+    ("max_size", [None, 10], {"max_size": (None, 10)}),
+    ("max_queue", None, {"max_queue": (None, None)}),
+    ("max_queue", 1, {"max_queue": (1, None)}),
+    ("max_queue", (8, 8), {"max_queue": (8, 8)}),
+    ("max_queue", (8, 0), {"max_queue": (8, 0)}),
+    ("max_queue", (8, None), {"max_queue": (8, None)}),
+    ("max_queue", (None, None), {"max_queue": (None, None)}),
+    ("max_queue", (None, 2), {"max_queue": (8, 2)}),
+    ("max_queue", (None, 0), {"max_queue": (1, 0)}),
     ("logger", None, {}),
     ("logger", logging.getLogger("app"), {}),
     ("logger", logging.LoggerAdapter(logging.getLogger("app"), {}), {}),
@@ -294,31 +298,9 @@ RIGHT: list[tuple[str, Any, dict[str, Any]]] = [
 
 DEFAULTS: dict[str, Any] = {
     "path": None,
-    "tls": None,
-    "server_hostname": None,
     "proxy": Any,  # the function that asks the system
-    "proxy_tls": None,
-    "proxy_server_hostname": None,
-    "address": None,
-    "local_addresses": [],
-    "connect_timeout": None,
     "max_redirects": 10,
-    "origin": None,
-    "subprotocols": [],
-    "compression": True,
-    "extensions": [],
-    "headers": [],
-    "user_agent": USER_AGENT,
-    "open_timeout": 10,
-    "ping_interval": 20,
-    "ping_timeout": 20,
-    "idle_timeout": None,
-    "close_timeout": 10,
-    "busy_poll": None,
-    "max_size": 2**20,
-    "max_fragment_size": None,
-    "max_queue_high": 16,
-    "max_queue_low": None,
+    "user_agent_header": USER_AGENT,
 }
 
 
@@ -329,6 +311,12 @@ def test_right_argument(name: str, value: Any, expected: dict[str, Any], binding
     assert settled(binding) == {"args": (URI,), **DEFAULTS, **expected}
 
 
+def test_no_proxy(binding: dict[str, Any]) -> None:
+    with pytest.raises(Reached):
+        connect(URI, proxy=None)
+    assert "proxy" not in binding
+
+
 def test_defaults(binding: dict[str, Any]) -> None:
     with pytest.raises(Reached):
         connect(URI)
@@ -337,7 +325,7 @@ def test_defaults(binding: dict[str, Any]) -> None:
 
 def settled(binding: dict[str, Any]) -> dict[str, Any]:
     """Put a mark in the place of the function that chooses a proxy."""
-    return {**binding, "proxy": Any if callable(binding["proxy"]) else binding["proxy"]}
+    return {name: Any if name == "proxy" else value for name, value in binding.items()}
 
 
 @pytest.mark.parametrize("uri", [None, 5, b"ws://localhost/", pathlib.PurePath("ws")])
@@ -410,7 +398,7 @@ class TestUnixConnect:
     def test_path(self, path: Any, arrives: str | bytes, binding: dict[str, Any]) -> None:
         with pytest.raises(Reached):
             unix_connect(path)
-        assert binding == {"args": ("ws://localhost/",), **DEFAULTS, "path": arrives, "proxy": None}
+        assert {"proxy": Any, **binding} == {"args": ("ws://localhost/",), **DEFAULTS, "path": arrives}
 
     def test_path_and_uri(self, binding: dict[str, Any]) -> None:
         with pytest.raises(Reached):
@@ -488,7 +476,7 @@ class TestUnixConnect:
         context = ssl.create_default_context()
         with pytest.raises(Reached):
             unix_connect("/run/x", ssl=context)
-        assert (binding["args"], binding["tls"]) == (("wss://localhost/",), context)
+        assert (binding["args"], binding["ssl"]) == (("wss://localhost/",), context)
         with pytest.raises(ValueError, match="ssl is for wss:// URIs"):
             unix_connect("/run/x", "ws://localhost/", ssl=context)
 

@@ -24,9 +24,11 @@ __all__ = [
     "host_and_port",
     "instance",
     "is_instance",
-    "keepalive",
     "listed",
     "local_addresses",
+    "logger",
+    "ping_interval",
+    "ping_timeout",
     "queue_marks",
     "seconds",
     "size_limits",
@@ -34,6 +36,7 @@ __all__ = [
     "stream",
     "string",
     "subprotocol_list",
+    "tls_context",
     "unix_uri_path",
 ]
 
@@ -62,13 +65,16 @@ def seconds(name: str, value: float | None, *, none: str, zero: bool = True) -> 
     return min(number, _CENTURY)
 
 
-def keepalive(interval: float | None, timeout: float | None) -> tuple[float | None, float | None]:
-    """Check `ping_interval` and `ping_timeout`."""
-    # Zero would send pings without pause, or give up before any answer could come.
-    return (
-        seconds("ping_interval", interval, none="no keepalive pings", zero=False),
-        seconds("ping_timeout", timeout, none="waiting for ever", zero=False),
-    )
+def ping_interval(name: str, value: float | None) -> float | None:
+    """Check the seconds between keepalive pings."""
+    # Zero would send pings without pause.
+    return seconds(name, value, none="no keepalive pings", zero=False)
+
+
+def ping_timeout(name: str, value: float | None) -> float | None:
+    """Check the seconds to wait for the answer to a keepalive ping."""
+    # Zero would give up before any answer could come.
+    return seconds(name, value, none="waiting for ever", zero=False)
 
 
 def size_limits(name: str, value: Any) -> tuple[int | None, int | None]:
@@ -110,7 +116,7 @@ def string(name: str, value: Any, *, empty: bool = True) -> str | None:
     return value
 
 
-def header_value(name: str, header: str, value: Any) -> str | None:
+def header_value(name: str, value: Any, header: str) -> str | None:
     """Check the value for one header, which may be left out."""
     text = string(name, value)
     if text is not None:
@@ -187,11 +193,12 @@ def unix_uri_path(uri: str) -> str | None:
     return os.fsdecode(raw)
 
 
-def instance(name: str, value: Any, module: str, *classes: str) -> None:
+def instance(name: str, value: Any, module: str, *classes: str) -> Any:
     """Check that a value, unless it is None, is of one of a module's classes, without importing that module."""
     if value is not None and not is_instance(value, module, *classes):
         names = " or ".join(f"{module}.{each}" for each in classes)
         raise TypeError(f"{name} must be {names} or None, not {type(value).__name__}")
+    return value
 
 
 def is_instance(value: Any, module: str, *classes: str) -> bool:
@@ -203,13 +210,24 @@ def is_instance(value: Any, module: str, *classes: str) -> bool:
     return loaded is not None and isinstance(value, tuple(getattr(loaded, each) for each in classes))
 
 
-def stream(name: str, value: Any) -> None:
+def tls_context(name: str, value: Any) -> Any:
+    """Check an `ssl.SSLContext`, which may be left out."""
+    return instance(name, value, "ssl", "SSLContext")
+
+
+def logger(name: str, value: Any) -> Any:
+    """Check a logger, which may be left out."""
+    return instance(name, value, "logging", "Logger", "LoggerAdapter")
+
+
+def stream(name: str, value: Any) -> Any:
     """Check a socket, or an object that is as good as one."""
     if value is not None and not (hasattr(value, "recv") and hasattr(value, "sendall")):
         raise TypeError(
             f"{name} must be a connected socket, an object with recv and sendall, or None, "
             f"not {type(value).__name__}"
         )
+    return value
 
 
 def host_and_port(name: str, value: Any) -> tuple[str, int] | None:

@@ -22,6 +22,7 @@ __all__ = [
     "parse_upgrade",
     "parse_uri",
     "parse_proxy",
+    "is_proxy_in_environment",
     "Client",
     "Handle",
     "Connection",
@@ -47,37 +48,10 @@ def parse_subprotocols(header: str) -> list[Subprotocol]: ...
 def parse_upgrade(header: str) -> list[UpgradeProtocol]: ...
 def parse_uri(uri: str) -> tuple[bool, str, int, str, str, str | None, str | None]: ...
 def parse_proxy(proxy: str) -> tuple[str, str, int, str | None, str | None]: ...
+def is_proxy_in_environment() -> bool: ...
 @final
 class Client:
-    def __new__(
-        cls,
-        *,
-        tls: SSLContext | None,
-        server_hostname: str | None,
-        proxy: Callable[[bool, str, int], str | None] | None,
-        proxy_tls: SSLContext | None,
-        proxy_server_hostname: str | None,
-        address: tuple[str, int] | None,
-        local_addresses: list[tuple[str, int]],
-        connect_timeout: float | None,
-        max_redirects: int,
-        origin: str | None,
-        subprotocols: list[str],
-        compression: bool,
-        extensions: list[Any],
-        headers: list[tuple[str, str]],
-        user_agent: str | None,
-        open_timeout: float | None,
-        ping_interval: float | None,
-        ping_timeout: float | None,
-        idle_timeout: float | None,
-        close_timeout: float | None,
-        busy_poll: float | None,
-        max_size: int | None,
-        max_fragment_size: int | None,
-        max_queue_high: int | None,
-        max_queue_low: int | None,
-    ) -> Self: ...
+    def __new__(cls, **options: Any) -> Self: ...
     def connect(self, uri: str, log: tuple[LoggerLike, int] | None) -> Handle: ...
     def connect_unix(self, path: str | bytes, uri: str, log: tuple[LoggerLike, int] | None) -> Handle: ...
     def connect_over(

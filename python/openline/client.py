@@ -65,7 +65,7 @@ class ClientProtocol(Protocol):
         self._uri = uri
         if isinstance(uri, str):
             parse_uri(uri)  # what is none is refused here
-        self.origin: str | None = arguments.header_value("origin", "Origin", origin)
+        self.origin: str | None = arguments.header_value("origin", origin, "Origin")
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
 

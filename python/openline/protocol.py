@@ -93,7 +93,7 @@ class Protocol:
         self.max_message_size: int | None
         self.max_fragment_size: int | None
         self.max_message_size, self.max_fragment_size = arguments.size_limits("max_size", max_size)
-        arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
+        arguments.logger("logger", logger)
         if logger is not None:
             self.logger = logger
         self.origin: str | None = None

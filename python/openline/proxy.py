@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -90,7 +89,7 @@ def get_proxy(uri: WebSocketURI) -> str | None:
     """
     # Importing urllib.request costs more time than a connection.
     if sys.platform not in _WITH_SETTINGS and "urllib.request" not in sys.modules:
-        if not any(name.lower().endswith("_proxy") for name in os.environ):
+        if not _openline.is_proxy_in_environment():
             return None
     import urllib.request
 

@@ -10,8 +10,10 @@ use openline::proxy::ProxyUri;
 use openline::transport::Stream;
 use openline::{Connection, Journal, Role};
 use openline_proto::Uri;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::convert::duplicate;
 use crate::error;
@@ -72,6 +74,16 @@ pub(crate) fn parse_proxy(py: Python<'_>, proxy: &str) -> PyResult<ProxyParts> {
 
 type ProxyParts = (String, String, u16, Option<String>, Option<String>);
 
+/// Whether an environment variable asks for a proxy, or for none: one whose name ends with `_proxy`, in
+/// whatever case, as Python's `urllib.request` takes them.
+#[pyfunction]
+pub(crate) fn is_proxy_in_environment() -> bool {
+    std::env::vars_os().any(|(name, _)| {
+        let suffix = name.as_bytes().last_chunk::<6>();
+        suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"_proxy"))
+    })
+}
+
 /// How to open connections, with options that the Python layer has checked.
 #[pyclass(frozen, module = "openline._openline")]
 pub(crate) struct Client {
@@ -84,118 +96,44 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     /// Args:
-    ///     tls: an `ssl.SSLContext` for `wss://`; None takes secure defaults.
-    ///     server_hostname: the name for TLS; None takes the URI's host.
-    ///     proxy: a function that gives a proxy's URL or None for whether a URI is secure, its host and
-    ///         its port; None connects directly.
-    ///     proxy_tls: an `ssl.SSLContext` for an `https` proxy; None takes secure defaults.
-    ///     proxy_server_hostname: the name for TLS to the proxy; None takes the host of its URL.
-    ///     address: host and port to connect to in place of the URI's.
-    ///     local_addresses: addresses and ports to bind to, one for each family.
-    ///     connect_timeout: seconds for TCP alone; None sets no limit.
-    ///     max_redirects: how many redirects to follow.
-    ///     origin: the `Origin` header, or None.
-    ///     subprotocols: what to offer, best first.
-    ///     compression: whether to offer permessage-deflate with its defaults.
-    ///     extensions: factories of other extensions, or of that one, to offer before it.
-    ///     headers: names and values to add to the request.
-    ///     user_agent: the `User-Agent` header, or None.
-    ///     open_timeout: seconds for all of it; None waits for ever.
-    ///     ping_interval: seconds between keepalive pings; None sends none.
-    ///     ping_timeout: seconds for the answer to one; None waits for ever.
-    ///     idle_timeout: seconds without a message; None sets no limit.
-    ///     close_timeout: seconds for the closing handshake; None waits for ever.
-    ///     busy_poll: seconds to look for data before sleeping; None looks while it pays.
-    ///     max_size: bytes of a message at most; None sets no limit.
-    ///     max_fragment_size: bytes of a fragment at most; None sets no limit.
-    ///     max_queue_high: messages that may wait to be received; None sets no limit.
-    ///     max_queue_low: how few of them let reading go on; None takes a quarter.
+    ///     **options: the parameters of `connect`, in these shapes; what is left out is as the core has it.
+    ///         `ssl`, `proxy_ssl`: an `ssl.SSLContext`.
+    ///         `server_hostname`, `proxy_server_hostname`, `origin`: text.
+    ///         `user_agent_header`: text, or None.
+    ///         `proxy`: a function that gives a proxy's URL or None for whether a URI is secure, its host and
+    ///             its port. Without it connections are direct.
+    ///         `extensions`: factories to offer.
+    ///         `compression`: whether to offer permessage-deflate with its defaults.
+    ///         `subprotocols`: what to offer, best first.
+    ///         `additional_headers`: names and values.
+    ///         `address`: host and port to connect to in place of the URI's.
+    ///         `source_address`: addresses and ports to bind to, one for each family.
+    ///         `timeout`, `open_timeout`, `ping_interval`, `ping_timeout`, `idle_timeout`, `close_timeout`,
+    ///             `busy_poll`: seconds, or None.
+    ///         `max_redirects`: how many to follow.
+    ///         `max_size`: bytes of a message and of a fragment at most, or None.
+    ///         `max_queue`: how many messages may wait, and how few of them let reading go on, or None.
     #[new]
-    #[pyo3(signature = (
-        *, tls, server_hostname, proxy, proxy_tls, proxy_server_hostname, address, local_addresses,
-        connect_timeout, max_redirects, origin, subprotocols, compression, extensions, headers,
-        user_agent, open_timeout, ping_interval, ping_timeout, idle_timeout, close_timeout, busy_poll,
-        max_size, max_fragment_size, max_queue_high, max_queue_low,
-    ))]
-    #[allow(clippy::too_many_arguments)] // They are those of the Python function, by name.
-    fn new(
-        py: Python<'_>,
-        tls: Option<&Bound<'_, PyAny>>,
-        server_hostname: Option<&str>,
-        proxy: Option<Py<PyAny>>,
-        proxy_tls: Option<&Bound<'_, PyAny>>,
-        proxy_server_hostname: Option<&str>,
-        address: Option<(String, u16)>,
-        local_addresses: Vec<(IpAddr, u16)>,
-        connect_timeout: Option<f64>,
-        max_redirects: usize,
-        origin: Option<&str>,
-        subprotocols: Vec<String>,
-        compression: bool,
-        extensions: Vec<Py<PyAny>>,
-        headers: Vec<(String, String)>,
-        user_agent: Option<&str>,
-        open_timeout: Option<f64>,
-        ping_interval: Option<f64>,
-        ping_timeout: Option<f64>,
-        idle_timeout: Option<f64>,
-        close_timeout: Option<f64>,
-        busy_poll: Option<f64>,
-        max_size: Option<usize>,
-        max_fragment_size: Option<usize>,
-        max_queue_high: Option<usize>,
-        max_queue_low: Option<usize>,
-    ) -> PyResult<Client> {
+    #[pyo3(signature = (**options))]
+    fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Client> {
         let mut client = openline::Client::new()
             .no_proxy()
-            .max_redirects(max_redirects)
-            .connect_timeout(limit(connect_timeout))
-            .subprotocols(subprotocols)
-            .user_agent(user_agent)
-            .open_timeout(limit(open_timeout))
-            .ping_interval(limit(ping_interval))
-            .ping_timeout(limit(ping_timeout))
-            .idle_timeout(limit(idle_timeout))
-            .close_timeout(limit(close_timeout))
-            .busy_poll(limit(busy_poll))
-            .max_size(max_size)
-            .max_fragment_size(max_fragment_size)
-            .max_queue(max_queue_high)
-            .resume_queue(max_queue_low)
             .interruptible(true)
             .interrupted_by(signals::are_raised);
-        if let Some(context) = tls {
-            client = client.tls_by(ssl::context_tls(context));
+        let mut factories = Vec::new();
+        let mut large_limit = UNLIMITED_LARGE_LEN;
+        for (name, value) in options.into_iter().flatten() {
+            match name.cast::<PyString>()?.to_str()? {
+                "extensions" => factories = value.extract()?,
+                "max_size" => {
+                    let (message, fragment): (Option<usize>, Option<usize>) = value.extract()?;
+                    large_limit = message.unwrap_or(UNLIMITED_LARGE_LEN);
+                    client = client.max_size(message).max_fragment_size(fragment);
+                }
+                name => client = with(client, name, &value)?,
+            }
         }
-        if let Some(name) = server_hostname {
-            client = client.server_hostname(name);
-        }
-        if let Some(choose) = proxy {
-            client = client.proxy_by(move |uri| choose_proxy(&choose, uri));
-        }
-        if let Some(context) = proxy_tls {
-            client = client.proxy_tls_by(ssl::context_tls(context));
-        }
-        if let Some(name) = proxy_server_hostname {
-            client = client.proxy_server_hostname(name);
-        }
-        if let Some((host, port)) = address {
-            client = client.address(host, port);
-        }
-        for address in local_addresses {
-            client = client.local_address(address.into());
-        }
-        if let Some(origin) = origin {
-            client = client.origin(origin);
-        }
-        for (name, value) in headers {
-            client = client.header(&name, &value).map_err(|error| error::to_python(py, error))?;
-        }
-        if !compression {
-            client = client.compression(None);
-        }
-        let large_limit = max_size.unwrap_or(UNLIMITED_LARGE_LEN);
-        Ok(Client { client, factories: extensions, large_limit })
+        Ok(Client { client, factories, large_limit })
     }
 
     /// Connects to a URI's host and port, or whatever leads there.
@@ -332,6 +270,64 @@ impl Client {
         };
         Ok(Handle::new(Opened { connection, large_limit: self.large_limit, journal }))
     }
+}
+
+/// A client with one more option. A name that is not known is a mistake of the Python layer's.
+fn with(
+    client: openline::Client,
+    name: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<openline::Client> {
+    let text = || value.extract::<PyBackedStr>();
+    let seconds = || PyResult::Ok(limit(value.extract()?));
+    Ok(match name {
+        "ssl" => client.tls_by(ssl::context_tls(value)),
+        "server_hostname" => client.server_hostname(&*text()?),
+        "origin" => client.origin(&*text()?),
+        "subprotocols" => client.subprotocols(value.extract::<Vec<String>>()?),
+        "compression" if value.is_truthy()? => client,
+        "compression" => client.compression(None),
+        "additional_headers" => {
+            let mut client = client;
+            for (header, text) in value.extract::<Vec<(String, String)>>()? {
+                let added = client.header(&header, &text);
+                client = added.map_err(|error| error::to_python(value.py(), error))?;
+            }
+            client
+        }
+        "user_agent_header" => {
+            client.user_agent(value.extract::<Option<PyBackedStr>>()?.as_deref())
+        }
+        "proxy" => {
+            let choose = value.clone().unbind();
+            client.proxy_by(move |uri| choose_proxy(&choose, uri))
+        }
+        "proxy_ssl" => client.proxy_tls_by(ssl::context_tls(value)),
+        "proxy_server_hostname" => client.proxy_server_hostname(&*text()?),
+        "address" => {
+            let (host, port): (String, u16) = value.extract()?;
+            client.address(host, port)
+        }
+        "source_address" => {
+            let addresses: Vec<(IpAddr, u16)> = value.extract()?;
+            addresses
+                .into_iter()
+                .fold(client, |client, address| client.local_address(address.into()))
+        }
+        "timeout" => client.connect_timeout(seconds()?),
+        "open_timeout" => client.open_timeout(seconds()?),
+        "ping_interval" => client.ping_interval(seconds()?),
+        "ping_timeout" => client.ping_timeout(seconds()?),
+        "idle_timeout" => client.idle_timeout(seconds()?),
+        "close_timeout" => client.close_timeout(seconds()?),
+        "busy_poll" => client.busy_poll(seconds()?),
+        "max_redirects" => client.max_redirects(value.extract()?),
+        "max_queue" => {
+            let (high, low): (Option<usize>, Option<usize>) = value.extract()?;
+            client.max_queue(high).resume_queue(low)
+        }
+        _ => return Err(PyTypeError::new_err(format!("no such option: {name}"))),
+    })
 }
 
 /// A `socket.socket`, used by a descriptor of our own; an `ssl.SSLSocket` by its methods.

@@ -36,6 +36,7 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(connect::parse_uri, module)?)?;
     module.add_function(wrap_pyfunction!(connect::parse_proxy, module)?)?;
+    module.add_function(wrap_pyfunction!(connect::is_proxy_in_environment, module)?)?;
     fields::register(module)?;
     frames::register(module)?;
     module.add_class::<connect::Client>()?;

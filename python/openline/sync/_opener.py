@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import _arguments as arguments
 from .. import _openline
@@ -25,170 +26,100 @@ __all__ = ["Opener", "unix_target"]
 class Opener:
     """Opens connections to one URI.
 
-    The parameters by keyword are those of `connect`, with the same defaults.
-
     Args:
         function: the name of the function that the user called, for errors.
         path: the path of a Unix socket, or None.
         uri: the URI.
+        **given: the parameters of `connect`. Those that are its defaults can as well be left out.
     """
 
     # How the names of environment variables begin that set other defaults.
     environment = "OPENLINE"
     protocol_class = ClientProtocol
+    # What makes a connection by default, and the defaults of `connect`: the module of these sets them.
+    connection_class: ClassVar[Callable[..., Any]]
+    defaults: ClassVar[dict[str, Any]]
 
-    def __init__(
-        self,
-        function: str,
-        path: str | bytes | None,
-        uri: str,
-        /,
-        *,
-        sock: Any = None,
-        ssl: Any = None,
-        server_hostname: str | None = None,
-        origin: str | None = None,
-        extensions: Sequence[Any] | None = None,
-        subprotocols: Sequence[str] | None = None,
-        compression: str | None = "deflate",
-        additional_headers: Any = None,
-        user_agent_header: str | None = USER_AGENT,
-        proxy: Any = True,
-        proxy_ssl: Any = None,
-        proxy_server_hostname: str | None = None,
-        open_timeout: float | None = 10,
-        ping_interval: float | None = 20,
-        ping_timeout: float | None = 20,
-        idle_timeout: float | None = None,
-        close_timeout: float | None = 10,
-        busy_poll: float | None = None,
-        max_size: Any = 2**20,
-        max_queue: Any = 16,
-        logger: Any = None,
-        create_connection: Callable[..., Any] | None = None,
-        legacy: Any = None,  # of `websockets` 17, which has another iteration without it
-        **kwargs: Any,
-    ) -> None:
-        for name in kwargs:
-            if name not in _SOCKET_KEYWORDS or path is not None:
-                raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    def __init__(self, function: str, path: str | bytes | None, uri: str, /, **given: Any) -> None:
         if not isinstance(uri, str):
             raise TypeError(f"uri must be str, not {type(uri).__name__}")
-        arguments.stream("sock", sock)
-        arguments.instance("ssl", ssl, "ssl", "SSLContext")
-        if ssl is not None and not parse_uri(uri).secure:
+        for_new_sockets = [name for name in given if name in _SOCKET_KEYWORDS]
+        if for_new_sockets and path is not None:
+            raise _unexpected(function, for_new_sockets[0])
+        options = self._checked(function, given)
+        self.path = path
+        self.uri = uri
+        self.sock: Any = options.pop("sock", None)
+        self.ssl = options.get("ssl")
+        self.logger = options.pop("logger", None)
+        self.create_connection = options.pop("create_connection", None)
+        self.all_errors = options.pop("all_errors", False)
+        options.pop("legacy", None)  # of `websockets` 17, which has another iteration without it
+
+        parsed = parse_uri(uri)
+        if self.ssl is not None and not parsed.secure:
             raise ValueError("ssl is for wss:// URIs; drop it or change the URI's scheme")
-        arguments.string("server_hostname", server_hostname, empty=False)
-        arguments.header_value("origin", "Origin", origin)
-        factories = arguments.listed("extensions", extensions, "extension factories", _is_extension_factory)
-        subprotocol_list = arguments.subprotocol_list("subprotocols", subprotocols)
-        if compression is not None and compression != "deflate":
-            raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
-
-        if factories and compression is not None:
-            from ..extensions.permessage_deflate import enable_client_permessage_deflate
-
-            factories = list(enable_client_permessage_deflate(factories))
-
-        headers = arguments.additional_headers("additional_headers", additional_headers)
-        arguments.header_value("user_agent_header", "User-Agent", user_agent_header)
-        if "User-Agent" in headers:
-            user_agent_header = None
-        if proxy is not None and proxy is not True and not isinstance(proxy, str):
-            raise TypeError(
-                "proxy must be a URL, True for the system's proxy, or None for none, "
-                f"not {type(proxy).__name__}"
-            )
-        arguments.instance("proxy_ssl", proxy_ssl, "ssl", "SSLContext")
-        arguments.string("proxy_server_hostname", proxy_server_hostname, empty=False)
-
-        forever = "waiting for ever"
-        open_seconds = arguments.seconds("open_timeout", open_timeout, none=forever)
-        interval, pong_seconds = arguments.keepalive(ping_interval, ping_timeout)
-        idle_seconds = arguments.seconds("idle_timeout", idle_timeout, none="no limit", zero=False)
-        close_seconds = arguments.seconds("close_timeout", close_timeout, none=forever)
-        busy_seconds = arguments.seconds("busy_poll", busy_poll, none="while it pays")
-        max_message, max_fragment = arguments.size_limits("max_size", max_size)
-        queue_high, queue_low = arguments.queue_marks("max_queue", max_queue)
-        arguments.instance("logger", logger, "logging", "Logger", "LoggerAdapter")
-        if create_connection is not None and not callable(create_connection):
-            raise TypeError(
-                "create_connection must be a class or another callable, "
-                f"not {type(create_connection).__name__}"
-            )
-
-        address = arguments.host_and_port("address", kwargs.get("address"))
-        connect_seconds = arguments.seconds(
-            "timeout", kwargs.get("timeout"), none="no limit but open_timeout"
-        )
-        source = arguments.host_and_port("source_address", kwargs.get("source_address"))
-        self.all_errors = bool(kwargs.get("all_errors", False))
-        if sock is not None:
-            if kwargs:
-                raise ValueError(f"{', '.join(kwargs)}: for a new socket only; leave out this or sock")
-
-        if isinstance(proxy, str) and (path is not None or sock is not None):
+        if for_new_sockets and self.sock is not None:
+            raise ValueError(f"{', '.join(for_new_sockets)}: for a new socket only; leave out this or sock")
+        is_dialled = path is None and self.sock is None
+        proxy = options.pop("proxy", True)
+        if isinstance(proxy, str) and not is_dialled:
             raise ValueError("proxy is for connections over TCP that are made here; leave it out")
+        if proxy is not None and is_dialled:
+            options["proxy"] = chooser(proxy, "proxy_ssl" in options)
 
-        choose = None
-        if proxy is not None and path is None and sock is None:
-            choose = chooser(proxy, proxy_ssl is not None)
+        if factories := options.get("extensions"):
+            if options.get("compression", True):
+                from ..extensions.permessage_deflate import enable_client_permessage_deflate
+
+                factories = list(enable_client_permessage_deflate(factories))
+            options.update(extensions=factories, compression=False)
+        options.setdefault("user_agent_header", USER_AGENT)
+        if (headers := options.get("additional_headers")) is not None:
+            options["additional_headers"] = list(headers.raw_items())
+            if "User-Agent" in headers:
+                options["user_agent_header"] = None
+        options["max_redirects"] = arguments.count_from_environment(f"{self.environment}_MAX_REDIRECTS", 10)
+
+        self.client = _openline.Client(**options)
+        self.protocol_options = {
+            "uri": parsed,
+            "origin": options.get("origin"),
+            "extensions": factories or None,
+            "subprotocols": given.get("subprotocols"),
+            "max_size": options.get("max_size", self.defaults["max_size"]),
+            "logger": self.logger,
+        }
+        self.connection_options = {
+            "ping_interval": options.get("ping_interval", self.defaults["ping_interval"]),
+            "ping_timeout": options.get("ping_timeout", self.defaults["ping_timeout"]),
+            "close_timeout": options.get("close_timeout", self.defaults["close_timeout"]),
+            "max_queue": given.get("max_queue", self.defaults["max_queue"]),
+        }
         if "gevent.monkey" in sys.modules:
             from .._gevent import warn_if_patched
 
             warn_if_patched()
-        self.path = path
-        self.uri = uri
-        self.sock: Any = sock
-        self.ssl = ssl
-        self.logger = logger
-        self.create_connection = create_connection
-        self.protocol_options = {
-            "origin": origin,
-            "extensions": factories or None,
-            "subprotocols": subprotocols,
-            "max_size": max_size,
-            "logger": logger,
-        }
-        self.connection_options = {
-            "ping_interval": interval,
-            "ping_timeout": pong_seconds,
-            "close_timeout": close_seconds,
-            "max_queue": max_queue,
-        }
-        self.client = _openline.Client(
-            tls=ssl,
-            server_hostname=server_hostname,
-            proxy=choose,
-            proxy_tls=proxy_ssl,
-            proxy_server_hostname=proxy_server_hostname,
-            address=address,
-            local_addresses=arguments.local_addresses(source),
-            connect_timeout=connect_seconds,
-            max_redirects=arguments.count_from_environment(f"{self.environment}_MAX_REDIRECTS", 10),
-            origin=origin,
-            subprotocols=subprotocol_list,
-            compression=compression is not None and not factories,
-            extensions=factories,
-            headers=list(headers.raw_items()),
-            user_agent=user_agent_header,
-            open_timeout=open_seconds,
-            ping_interval=interval,
-            ping_timeout=pong_seconds,
-            idle_timeout=idle_seconds,
-            close_timeout=close_seconds,
-            busy_poll=busy_seconds,
-            max_size=max_message,
-            max_fragment_size=max_fragment,
-            max_queue_high=queue_high,
-            max_queue_low=queue_low,
-        )
+
+    def _checked(self, function: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments that are not the defaults, in the shape that the binding takes."""
+        options = {}
+        for name, value in given.items():
+            check = _CHECKS.get(name)
+            if check is None:
+                raise _unexpected(function, name)
+            if value is not self.defaults.get(name):
+                options[name] = check(name, value)
+        return options
 
     def open(self) -> Any:
-        """Open a connection, as `create_connection` makes it. After a failure, nothing is left open, `sock` neither."""
+        """Open a connection, as `create_connection` makes it.
+
+        After a failure nothing is left open, `sock` neither.
+        """
         handle = None
         try:
-            protocol = self.protocol_class(self.uri, **self.protocol_options)
+            protocol = self.protocol_class(**self.protocol_options)
             protocol._handle = handle = self.open_line(self.log_of(protocol))
             return self._create_connection(protocol, handle)
         except BaseException:
@@ -252,15 +183,12 @@ class Opener:
             return self.client.connect_over(ours, self.uri, log, secured=secured)
 
     def _create_connection(self, protocol: ClientProtocol, handle: _openline.Handle) -> Any:
-        from .client import ClientConnection
-
         options = self.connection_options
         protocol._keepalive = options["ping_interval"], options["ping_timeout"]
         sock = self.sock
         if sock is None or handle.is_secure:
             sock = view(handle, sock, self.ssl)
-        create = ClientConnection if self.create_connection is None else self.create_connection
-        return create(sock, protocol, **options)
+        return (self.create_connection or self.connection_class)(sock, protocol, **options)
 
 
 def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes | None, str]:
@@ -283,10 +211,74 @@ def unix_target(path: Any, uri: Any, sock: Any, ssl: Any) -> tuple[str | bytes |
     return path, uri
 
 
+def _unexpected(function: str, name: str) -> TypeError:
+    return TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+
+
+def _compression(name: str, value: Any) -> bool:
+    if value is not None and value != "deflate":
+        raise ValueError(f"unsupported {name}: {value!r}; use 'deflate' or None")
+    return value is not None
+
+
+def _proxy(name: str, value: Any) -> Any:
+    if value is not None and value is not True and not isinstance(value, str):
+        raise TypeError(
+            f"{name} must be a URL, True for the system's proxy, or None for none, not {type(value).__name__}"
+        )
+    return value
+
+
+def _extensions(name: str, value: Any) -> list[Any]:
+    return arguments.listed(name, value, "extension factories", _is_extension_factory)
+
+
 def _is_extension_factory(value: Any) -> bool:
     methods = ("get_request_params", "process_response_params")
     return hasattr(value, "name") and all(callable(getattr(value, method, None)) for method in methods)
 
+
+def _source_address(name: str, value: Any) -> list[tuple[str, int]]:
+    return arguments.local_addresses(arguments.host_and_port(name, value))
+
+
+def _create_connection(name: str, value: Any) -> Any:
+    if not callable(value):
+        raise TypeError(f"{name} must be a class or another callable, not {type(value).__name__}")
+    return value
+
+
+_FOREVER = "waiting for ever"
+# What checks an argument that is not the default, and returns it in the shape that the binding takes.
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "sock": arguments.stream,
+    "ssl": arguments.tls_context,
+    "server_hostname": partial(arguments.string, empty=False),
+    "origin": partial(arguments.header_value, header="Origin"),
+    "extensions": _extensions,
+    "subprotocols": arguments.subprotocol_list,
+    "compression": _compression,
+    "additional_headers": arguments.additional_headers,
+    "user_agent_header": partial(arguments.header_value, header="User-Agent"),
+    "proxy": _proxy,
+    "proxy_ssl": arguments.tls_context,
+    "proxy_server_hostname": partial(arguments.string, empty=False),
+    "open_timeout": partial(arguments.seconds, none=_FOREVER),
+    "ping_interval": arguments.ping_interval,
+    "ping_timeout": arguments.ping_timeout,
+    "idle_timeout": partial(arguments.seconds, none="no limit", zero=False),
+    "close_timeout": partial(arguments.seconds, none=_FOREVER),
+    "busy_poll": partial(arguments.seconds, none="while it pays"),
+    "max_size": arguments.size_limits,
+    "max_queue": arguments.queue_marks,
+    "logger": arguments.logger,
+    "create_connection": _create_connection,
+    "legacy": lambda name, value: value,
+    "address": arguments.host_and_port,
+    "timeout": partial(arguments.seconds, none="no limit but open_timeout"),
+    "source_address": _source_address,
+    "all_errors": lambda name, value: bool(value),
+}
 
 # What socket.create_connection takes, with `address`, which it takes first.
 _SOCKET_KEYWORDS = frozenset({"address", "all_errors", "source_address", "timeout"})

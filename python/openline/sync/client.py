@@ -472,3 +472,7 @@ class ClientConnection(Connection):
     def timings(self) -> Timings:
         """How long each step of opening the connection took."""
         return Timings._make(self.opening_times)
+
+
+Opener.connection_class = ClientConnection
+Opener.defaults = connect.__kwdefaults__ or {}

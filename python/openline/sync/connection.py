@@ -185,7 +185,10 @@ class Connection(_openline.Connection):
             TypeError, ValueError: one of them cannot be used.
             InvalidState: the connection is not open yet.
         """
-        self._set_keepalive(*arguments.keepalive(self.ping_interval, self.ping_timeout))
+        self._set_keepalive(
+            arguments.ping_interval("ping_interval", self.ping_interval),
+            arguments.ping_timeout("ping_timeout", self.ping_timeout),
+        )
 
     def close_socket(self) -> None:
         """End the connection at once, without waiting for the peer.
