@@ -75,8 +75,8 @@ pub use journal::{Journal, Record};
 pub use messages::Messages;
 pub use openline_proto::extension::Compress;
 pub use openline_proto::{
-    CloseCode, CloseFrame, ClosingHandshake, FrameSummary, Kind, Message, MessageRef,
-    ProtocolError, Role, State, extension, handshake, http, uri,
+    CloseCode, CloseFrame, ClosingHandshake, FrameSummary, Kind, Message, ProtocolError, Role,
+    State, extension, handshake, http, uri,
 };
 pub use outgoing::Outgoing;
 pub use read::Payload;

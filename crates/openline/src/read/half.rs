@@ -154,11 +154,11 @@ impl ReadHalf {
             return Some(take(Payload::owned(kind, bytes)));
         }
         Some(match self.ready.take()? {
-            Ready::Buffered(kind, range) => take(Payload::borrowed(kind, self.buffer.at(range))),
+            Ready::Buffered(kind, range) => take(Payload::buffered(kind, self.buffer.at(range))),
             Ready::Decoded(kind) if self.decoded.len() > KEPT_DECODED => {
                 take(Payload::owned(kind, std::mem::take(&mut self.decoded)))
             }
-            Ready::Decoded(kind) => take(Payload::borrowed(kind, &self.decoded)),
+            Ready::Decoded(kind) => take(Payload::buffered(kind, &self.decoded)),
         })
     }
 
@@ -174,7 +174,7 @@ impl ReadHalf {
         if let Some(log) = &mut self.log {
             log.data(message.kind(), message.as_bytes(), Ends::Message);
         }
-        Some(Payload::Borrowed(message))
+        Some(Payload::whole(message))
     }
 
     /// Takes the message with its fragments, or those that are complete of one that is not; the

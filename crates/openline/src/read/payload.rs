@@ -70,78 +70,104 @@ fn memory_of(message: &Incoming) -> usize {
     message.bytes.len() + 2 * size_of::<Incoming>()
 }
 
-/// A message as it is taken: where it lies in the read buffer, or owned.
+/// A message as it is taken: where it lies in the read buffer, or with memory of its own.
 ///
 /// ```
-/// use openline::{Deadline, Message, MessageRef, Payload};
+/// use openline::{Deadline, Kind};
 /// # fn main() -> openline::Result<()> {
 /// # let server = openline::testing::EchoServer::start()?;
 /// # let line = openline::connect(server.uri())?;
 /// line.send("hello")?;
 /// line.await_buffered(false, Deadline::NEVER)?;
-/// line.take_buffered(|payload| match payload {
-///     Payload::Borrowed(message) => assert_eq!(message, MessageRef::Text("hello")),
-///     Payload::Owned(message) => assert_eq!(message, Message::from("hello")),
+/// let len = line.take_buffered(|payload| {
+///     assert_eq!(payload.kind(), Kind::Text);
+///     payload.as_bytes().len() // nothing was copied
 /// })?;
+/// assert_eq!(len, Some(5));
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub enum Payload<'b> {
-    /// In the read buffer: valid until the call returns.
-    Borrowed(MessageRef<'b>),
-    /// Put together before.
-    Owned(Message),
+pub struct Payload<'b>(Place<'b>);
+
+/// Where a message is. All text was validated by the core; only [`MessageRef`] still knows.
+#[derive(Debug)]
+enum Place<'b> {
+    Whole(MessageRef<'b>),
+    Buffered(Kind, &'b [u8]),
+    Owned(Kind, Vec<u8>),
 }
 
 impl<'b> Payload<'b> {
     /// Text or binary.
     ///
     /// ```
-    /// use openline::{Kind, MessageRef, Payload};
-    /// assert_eq!(Payload::Borrowed(MessageRef::Text("hello")).kind(), Kind::Text);
+    /// use openline::{Deadline, Kind};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send(&[1, 2][..])?;
+    /// line.await_buffered(false, Deadline::NEVER)?;
+    /// assert_eq!(line.take_buffered(|payload| payload.kind())?, Some(Kind::Binary));
+    /// # Ok(()) }
     /// ```
     pub fn kind(&self) -> Kind {
-        match self {
-            Payload::Borrowed(message) => message.kind(),
-            Payload::Owned(message) => message.kind(),
+        match &self.0 {
+            Place::Whole(message) => message.kind(),
+            Place::Buffered(kind, _) | Place::Owned(kind, _) => *kind,
         }
     }
 
     /// The bytes: UTF-8 if it is text.
     ///
     /// ```
-    /// use openline::Payload;
-    /// assert_eq!(Payload::Owned(vec![1, 2].into()).as_bytes(), [1, 2]);
+    /// use openline::Deadline;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send(&[1, 2][..])?;
+    /// line.await_buffered(false, Deadline::NEVER)?;
+    /// line.take_buffered(|payload| assert_eq!(payload.as_bytes(), [1, 2]))?;
+    /// # Ok(()) }
     /// ```
     pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Payload::Borrowed(message) => message.as_bytes(),
-            Payload::Owned(message) => message.as_bytes(),
+        match &self.0 {
+            Place::Whole(message) => message.as_bytes(),
+            Place::Buffered(_, bytes) => bytes,
+            Place::Owned(_, bytes) => bytes,
         }
     }
 
     /// The message, copied only if it lies in the read buffer.
     ///
     /// ```
-    /// use openline::{MessageRef, Payload};
-    /// assert_eq!(Payload::Borrowed(MessageRef::Text("hello")).into_message(), "hello".into());
+    /// use openline::Deadline;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let line = openline::connect(server.uri())?;
+    /// line.send("hello")?;
+    /// line.await_buffered(false, Deadline::NEVER)?;
+    /// let message = line.take_buffered(|payload| payload.into_message())?;
+    /// assert_eq!(message, Some("hello".into()));
+    /// # Ok(()) }
     /// ```
     pub fn into_message(self) -> Message {
-        match self {
-            Payload::Borrowed(message) => message.into(),
-            Payload::Owned(message) => message,
+        match self.0 {
+            Place::Whole(message) => message.into(),
+            Place::Buffered(kind, bytes) => to_message(kind, bytes.to_vec()),
+            Place::Owned(kind, bytes) => to_message(kind, bytes),
         }
     }
 
-    pub(super) fn borrowed(kind: Kind, bytes: &'b [u8]) -> Payload<'b> {
-        Payload::Borrowed(match kind {
-            Kind::Binary => MessageRef::Binary(bytes),
-            Kind::Text => MessageRef::Text(str::from_utf8(bytes).expect(VALIDATED)),
-        })
+    pub(super) fn whole(message: MessageRef<'b>) -> Payload<'b> {
+        Payload(Place::Whole(message))
+    }
+
+    pub(super) fn buffered(kind: Kind, bytes: &'b [u8]) -> Payload<'b> {
+        Payload(Place::Buffered(kind, bytes))
     }
 
     pub(super) fn owned(kind: Kind, bytes: Vec<u8>) -> Payload<'b> {
-        Payload::Owned(to_message(kind, bytes))
+        Payload(Place::Owned(kind, bytes))
     }
 }
 
