@@ -10,6 +10,8 @@ QUIET := @tools/quiet.sh
 
 # In CI a skipped test is a failure: tools/no_skips.py.
 PYTEST := env PYTHONPATH=tools $(BIN)/python -m pytest -p no_skips -q -rs
+# The files of tests in two processes: most tests wait.
+IN_PARALLEL := -n 2 --dist loadfile
 
 # Published packages, in an environment of their own.
 PACKAGES := .venv-packages
@@ -58,7 +60,7 @@ lint: $(VENV)/.tools ## rustfmt, clippy, and links in the documentation
 	$(QUIET) "clippy, with the model" cargo clippy -p openline --features model --locked --all-targets -- -D warnings
 	$(QUIET) "clippy of fuzz/" cargo clippy --manifest-path fuzz/Cargo.toml --locked --all-targets -- -D warnings
 	$(QUIET) "clippy of bench/native/" cargo clippy --manifest-path bench/native/Cargo.toml --locked --all-targets \
-		--features clients --target-dir target/bench -- -D warnings
+		--features own --target-dir target/bench -- -D warnings
 	$(QUIET) "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(CRATES)
 
 test-rust: ## unit tests, integration tests and doctests of the crates
@@ -97,7 +99,7 @@ test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Pytho
 	$(QUIET) "the server of the benchmarks" cargo build --release --locked --manifest-path bench/native/Cargo.toml \
 		--target-dir target/bench
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
-	$(QUIET) "Python tests" $(PYTEST) tests conformance soak \
+	$(QUIET) "Python tests" $(PYTEST) $(IN_PARALLEL) tests conformance soak \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages
 
 packages: build $(PACKAGES)/.all ## published packages, unmodified, with openline behind them: docs/packages.md

@@ -54,7 +54,7 @@ class TestMessages:
             memoryview(array.array("H", b"some bytes")),
             memoryview(b"some bytes").cast("B", (2, 5)),
         ],
-        ids=repr,
+        ids=["bytearray", "view", "part of a view", "array", "view of an array", "two dimensions"],
     )
     def test_bytes_like(self, ws: ClientConnection, message: Any) -> None:
         ws.send(message)

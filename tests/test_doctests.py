@@ -74,7 +74,7 @@ def public() -> Iterator[tuple[str, Public]]:
                         yield f"{base.__module__}.{base.__qualname__}.{name}", Public(member, thing)
 
 
-PUBLIC = dict(public())
+PUBLIC = dict(sorted(public(), key=lambda named: named[0]))
 
 
 def examples() -> Iterator[tuple[str, doctest.DocTest]]:

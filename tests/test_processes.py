@@ -576,7 +576,7 @@ class TestPickling:
     }
 
     @pytest.mark.parametrize("how", COPIES)
-    @pytest.mark.parametrize("name", [*{*exceptions.__all__} - {"CloseCause", "ConnectError"}])
+    @pytest.mark.parametrize("name", sorted({*exceptions.__all__} - {"CloseCause", "ConnectError"}))
     def test_exceptions_travel(self, name: str, how: str) -> None:
         kind = getattr(exceptions, name)
         error = kind(*self.ARGUMENTS.get(name, ("what went wrong",)))

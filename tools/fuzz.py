@@ -3,7 +3,7 @@
 python tools/fuzz.py --seconds-in-all 60
 python tools/fuzz.py --minutes-each 10 [--target NAME]...
 
-Both run the same properties. libFuzzer sees which inputs reach new code and goes on from those; stable Rust
+Each CPU runs one at a time. Both run the same properties. libFuzzer sees which inputs reach new code and goes on from those; stable Rust
 changes the kept inputs blindly. What libFuzzer learns is kept in fuzz/work/ on this machine; a find is
 written to fuzz/artifacts/ and ends the run of its target. The exit status is 1 if there is one.
 """
@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -147,15 +148,17 @@ def main() -> int:
         command = build_on_stable()
         subprocess.run([*command, "--no-run"], cwd=ROOT, check=True)
 
+    def run(target: str) -> Outcome:
+        if lack is None:
+            return run_with_libfuzzer(program, target, seconds)
+        return run_on_stable(command, target, seconds)
+
     outcomes = []
     print(f"{'target':18} {'inputs':>12} {'seconds':>9} {'coverage':>9}", flush=True)
-    for target in targets:
-        if lack is None:
-            outcome = run_with_libfuzzer(program, target, seconds)
-        else:
-            outcome = run_on_stable(command, target, seconds)
-        outcomes.append(outcome)
-        print(_line(target, outcome), flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for target, outcome in zip(targets, pool.map(run, targets), strict=True):
+            outcomes.append(outcome)
+            print(_line(target, outcome), flush=True)
     failed = sum(outcome.has_failed for outcome in outcomes)
     inputs = sum(outcome.inputs or 0 for outcome in outcomes)
     minutes = sum(outcome.seconds for outcome in outcomes) / 60
