@@ -156,6 +156,10 @@ class RawCoalesced(Raw):
 
     kinds = frozenset({"send"})
 
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        return workload.is_of_small and super().takes(workload)
+
     def send(self, at_once: int = AT_ONCE) -> None:
         super().send(at_once)
 
@@ -252,6 +256,10 @@ class OpenlineMany(Openline):
     """With `recv_many` and `send_many`."""
 
     kinds = frozenset({"receive", "send"})
+
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        return workload.is_of_small and super().takes(workload)
 
     def receive(self) -> None:
         websocket = self.connect(self.meter.uri)

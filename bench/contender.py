@@ -76,7 +76,8 @@ ALL = [*CLIENTS, *(f"rust: {name}" for name in RUST)]
 def takes_part(name: str, workload: Workload) -> bool:
     """Whether a client is installed and does this work."""
     if name.startswith("rust: "):
-        return workload.rust and ("many" not in name or workload.kind != "round_trip")
+        is_of_many = workload.is_of_small and workload.kind != "round_trip"
+        return workload.rust and ("many" not in name or is_of_many)
     return versions(name) is not None and CLIENTS[name].takes(workload)
 
 

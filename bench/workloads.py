@@ -33,6 +33,11 @@ class Workload:
     short: bool = False
     """Whether `make bench` measures it."""
 
+    @property
+    def is_of_small(self) -> bool:
+        """Whether many of its messages fit one call."""
+        return self.size <= KIB
+
 
 def _round_trip(label: str, size: int, batch: int, **fields: bool) -> Workload:
     return Workload(
