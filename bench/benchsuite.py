@@ -76,6 +76,10 @@ def main() -> None:
         for workload in workloads:
             results[workload.name] = measure(workload, clients, options.rounds, seconds, ports)
             print(f"\n{workload.name}\n\n{figures.table(results[workload.name], workload)}", flush=True)
+        if options.save and not options.only:
+            import memory
+
+            run["memory"] = memory.rows(ports, memory.CONNECTIONS)
     run["results"] = results
     print(f"\n{figures.targets(results)}")
     if options.save:

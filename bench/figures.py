@@ -55,6 +55,8 @@ def fill(found: re.Match[str], run: dict[str, Any]) -> str:
         content = f"```text\n{targets(run['results'])}\n```"
     elif name == "overview":
         content = overview(run["results"])
+    elif name == "memory":
+        content = memory(run["memory"])
     else:
         workload = next(workload for workload in WORKLOADS if workload.name == name)
         content = table(run["results"][name], workload)
@@ -152,6 +154,14 @@ def overview(results: dict[str, Results]) -> str:
             value = median(runs, key) / (1e3 if "thousand" in label else 1)
             cells.append(f"{value:,.0f}" if value >= 100 else f"{value:.1f}")
         lines.append(row(cells))
+    return "\n".join(lines)
+
+
+def memory(rows: dict[str, dict[str, float]]) -> str:
+    """What a connection of ours takes, by what it uses."""
+    lines = head(["it uses", "KiB", "descriptors"])
+    for name, used in rows.items():
+        lines.append(row([name, f"{used['KiB']:.1f}", f"{used['descriptors']:.0f}"]))
     return "\n".join(lines)
 
 

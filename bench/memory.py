@@ -1,6 +1,6 @@
 """What a connection takes of memory once it is idle, by what it uses.
 
-python bench/memory.py [--connections 500]
+python bench/memory.py [--connections 1000]
 
 Each connection has sent a message and received the answer, and then waits. Each row is a process of its own.
 """
@@ -21,10 +21,13 @@ from typing import Any
 import blocking
 import compressed
 import benchsuite
+import figures
 from client import check
 from meter import Meter, Usage
 from openline.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
 from workloads import WORKLOADS
+
+CONNECTIONS = 1_000
 
 PLAIN, TLS = "round trip, 64 B", "round trip, 64 B over TLS"
 COMPRESSED = "round trip, 1 KiB compressed"
@@ -58,23 +61,27 @@ ROWS: dict[str, tuple[str, Callable[[Meter], blocking.Blocking]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Memory of an idle connection.")
-    parser.add_argument("--connections", type=int, default=500)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.row:
         name, port, authorities = options.row
         print(json.dumps(measure(name, int(port), authorities, options.connections)))
         return
-    print("| it uses | KiB | descriptors |\n| --- | ---: | ---: |")
     with benchsuite.servers() as ports:
-        for name, (workload, _) in ROWS.items():
-            server = ports["another core"]
-            port = server["wss" if workload == TLS else "ws"]
-            command = [sys.executable, __file__, "--connections", str(options.connections)]
-            command += ["--row", name, str(port), ports["authorities"]]
-            environment = {**os.environ, "SSL_CERT_FILE": ports["authorities"]}
-            result = json.loads(subprocess.check_output(command, env=environment, timeout=120))
-            print(f"| {name} | {result['KiB']:.1f} | {result['descriptors']:.0f} |", flush=True)
+        print(figures.memory(rows(ports, options.connections)))
+
+
+def rows(ports: dict[str, Any], connections: int) -> dict[str, dict[str, float]]:
+    """What a connection takes, by what it uses."""
+    results = {}
+    for name, (workload, _) in ROWS.items():
+        port = ports["another core"]["wss" if workload == TLS else "ws"]
+        command = [sys.executable, __file__, "--connections", str(connections)]
+        command += ["--row", name, str(port), ports["authorities"]]
+        environment = {**os.environ, "SSL_CERT_FILE": ports["authorities"]}
+        results[name] = json.loads(subprocess.check_output(command, env=environment, timeout=120))
+    return results
 
 
 def measure(name: str, port: int, authorities: str, count: int) -> dict[str, float]:

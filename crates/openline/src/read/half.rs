@@ -243,6 +243,11 @@ impl ReadHalf {
         self.inbound.remaining() > 0
     }
 
+    /// Whether a part of a frame is here, and the rest is not.
+    pub(super) fn has_part_of_frame(&self) -> bool {
+        self.is_within_frame() || !self.buffer.is_empty()
+    }
+
     pub(crate) fn has_extensions(&self) -> bool {
         self.decoding.is_some()
     }

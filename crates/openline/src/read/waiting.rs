@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::line::Line;
 use crate::status::SIGNAL_PAUSE;
 use crate::sync::{self, Ordering};
-use crate::transport::{Interest, Transport};
+use crate::transport::{Interest, Transport, acknowledge_now};
 
 impl Line {
     /// Reads more, waiting for it until `deadline`.
@@ -20,9 +20,10 @@ impl Line {
         self.check_process()?;
         let Some(transport) = half.transport.clone() else { return Err(self.closed()) };
         self.paused.store(false, Ordering::Relaxed);
-        let outcome = match half.spin {
-            Spin::Off => self.sleep_for(half, &*transport, deadline)?,
-            _ => self.spin_for(half, &*transport, deadline)?,
+        let outcome = match (self.look_for_rest(half, &*transport), half.spin) {
+            (Some(outcome), _) => outcome,
+            (None, Spin::Off) => self.sleep_for(half, &*transport, deadline)?,
+            (None, _) => self.spin_for(half, &*transport, deadline)?,
         };
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.interrupted(false),
@@ -31,6 +32,26 @@ impl Line {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Reads what is there, if a part of a frame has come before. If nothing is, the peer learns at once what has
+    /// come: its TCP may wait for that before it sends the rest (Nagle's algorithm, RFC 896), and a delayed
+    /// acknowledgement (RFC 1122 §4.2.3.2) would take 40 ms.
+    fn look_for_rest(
+        &self,
+        half: &mut ReadHalf,
+        transport: &dyn Transport,
+    ) -> Option<io::Result<()>> {
+        if !half.has_part_of_frame() {
+            return None;
+        }
+        match self.read_once(half, |buffer| transport.try_read(buffer)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                acknowledge_now(transport);
+                None
+            }
+            outcome => Some(outcome),
         }
     }
 

@@ -23,7 +23,7 @@ pub use crate::opening::Opening;
 pub use stream::Stream;
 pub use tls::TlsDetails;
 
-pub(crate) use socket::{Socket, poll_until};
+pub(crate) use socket::{Socket, acknowledge_now, poll_until};
 pub(crate) use stream::Carried;
 pub(crate) use tcp_info::{ByteCounts, SentBytes, sent_bytes};
 pub(crate) use tls::Tls;

@@ -72,6 +72,17 @@ impl Transport for Socket {
     }
 }
 
+/// Has TCP acknowledge at once what has come; it goes back to its own ways by itself. Other transports have nothing
+/// to acknowledge.
+pub(crate) fn acknowledge_now(transport: &dyn Transport) {
+    #[cfg(target_os = "linux")]
+    if let Some(source) = transport.source() {
+        let _ = net::sockopt::set_tcp_quickack(source, true);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = transport;
+}
+
 pub(super) fn wait_for(
     descriptor: BorrowedFd<'_>,
     interest: Interest,
