@@ -14,19 +14,20 @@ def messages(size: int) -> list[str]:
     """JSON of about this size, each message different, as programs send it."""
     made = []
     for number in range(DIFFERENT):
-        rows: list[dict[str, Any]] = []
-        while len(json.dumps(rows)) < size:
+        rows: list[str] = []
+        length = 0
+        while length < size:
             n = number * 1000 + len(rows)
-            rows.append(
-                {
-                    "id": n * 7919 % 100003,
-                    "name": f"user{n % 977}",
-                    "price": round(n * 31 % 5000 + n % 100 / 100, 2),
-                    "side": "buy" if n % 3 else "sell",
-                    "ts": 1700000000000 + n * 137,
-                }
-            )
-        made.append(json.dumps(rows)[:size])
+            row: dict[str, Any] = {
+                "id": n * 7919 % 100003,
+                "name": f"user{n % 977}",
+                "price": round(n * 31 % 5000 + n % 100 / 100, 2),
+                "side": "buy" if n % 3 else "sell",
+                "ts": 1700000000000 + n * 137,
+            }
+            rows.append(json.dumps(row))
+            length += len(rows[-1]) + len(", ")
+        made.append(f"[{', '.join(rows)}]"[:size])
     return made
 
 

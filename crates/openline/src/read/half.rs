@@ -30,6 +30,8 @@ pub(crate) struct ReadHalf {
     /// How many messages, and pieces of one, were taken: while it grows, somebody receives.
     pub(crate) taken: u64,
     pub(super) spin: Spin,
+    /// The bytes of the last read.
+    last_read: usize,
     inbound: Inbound,
     /// `None` without extensions.
     decoding: Option<Decoding>,
@@ -118,6 +120,7 @@ impl ReadHalf {
             used_at: 0,
             taken: 0,
             spin: Spin::new(settings.busy_poll),
+            last_read: 0,
             inbound,
             decoding,
             queue: Queue::default(),
@@ -243,9 +246,10 @@ impl ReadHalf {
         self.inbound.remaining() > 0
     }
 
-    /// Whether a part of a frame is here, and the rest is not.
-    pub(super) fn has_part_of_frame(&self) -> bool {
-        self.is_within_frame() || !self.buffer.is_empty()
+    /// Whether a part of a frame is here that came in a segment which was not full: the peer's TCP may keep the rest
+    /// back until that is acknowledged (Nagle's algorithm, RFC 896).
+    pub(super) fn has_small_part_of_frame(&self) -> bool {
+        self.last_read <= SEGMENT_LEN && (self.is_within_frame() || !self.buffer.is_empty())
     }
 
     pub(crate) fn has_extensions(&self) -> bool {
@@ -362,6 +366,7 @@ impl ReadHalf {
         let Some(partial) = self.partial.as_mut().filter(goes_to_place) else {
             let len = read(self.buffer.room())?;
             self.buffer.filled(len);
+            self.last_read = len;
             return Ok((len, Parsed::Progress));
         };
         debug_assert!(self.buffer.is_empty(), "the payload in the buffer comes first");
@@ -374,6 +379,7 @@ impl ReadHalf {
         let outcome = read(&mut bytes[start..]);
         bytes.truncate(start + outcome.as_ref().unwrap_or(&0));
         let len = outcome?;
+        self.last_read = len;
         partial.large = None;
         match self.inbound.accept(&mut bytes[start..]) {
             Ok(ends) => {
@@ -578,6 +584,9 @@ pub(crate) enum Want {
 
 /// From here on a frame's payload is read to its place directly, not through the buffer.
 pub(crate) const LARGE_LEN: usize = READ_LEN;
+
+/// The payload of a full TCP segment on Ethernet.
+const SEGMENT_LEN: usize = 1460;
 
 /// A compressed message of up to this many bytes is decompressed by whoever looks for it, in some
 /// microseconds, even if it holds the interpreter's lock; a longer one only by who waits.

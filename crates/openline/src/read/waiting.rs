@@ -35,15 +35,14 @@ impl Line {
         }
     }
 
-    /// Reads what is there, if a part of a frame has come before. If nothing is, the peer learns at once what has
-    /// come: its TCP may wait for that before it sends the rest (Nagle's algorithm, RFC 896), and a delayed
-    /// acknowledgement (RFC 1122 §4.2.3.2) would take 40 ms.
+    /// Reads what is there, if the peer may be waiting for an acknowledgement before it sends the rest of a frame. If
+    /// nothing is, it gets one at once: a delayed one (RFC 1122 §4.2.3.2) would take 40 ms.
     fn look_for_rest(
         &self,
         half: &mut ReadHalf,
         transport: &dyn Transport,
     ) -> Option<io::Result<()>> {
-        if !half.has_part_of_frame() {
+        if !half.has_small_part_of_frame() {
             return None;
         }
         match self.read_once(half, |buffer| transport.try_read(buffer)) {
