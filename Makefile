@@ -59,7 +59,7 @@ lint: $(VENV)/.tools ## rustfmt, clippy, and links in the documentation
 	$(QUIET) "clippy" cargo clippy --workspace --locked --all-targets -- -D warnings
 	$(QUIET) "clippy, with the model" cargo clippy -p openline --features model --locked --all-targets -- -D warnings
 	$(QUIET) "clippy of fuzz/" cargo clippy --manifest-path fuzz/Cargo.toml --locked --all-targets -- -D warnings
-	$(QUIET) "clippy of bench/native/" cargo clippy --manifest-path bench/native/Cargo.toml --locked --all-targets \
+	$(QUIET) "clippy of bench/native/" cargo clippy --manifest-path bench/native/Cargo.toml --locked --lib --bins \
 		--features own --target-dir target/bench -- -D warnings
 	$(QUIET) "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps $(CRATES)
 
@@ -68,7 +68,7 @@ test-rust: ## unit tests, integration tests and doctests of the crates
 	$(QUIET) "Rust doctests" cargo test --locked $(CRATES) --doc
 
 test-model: ## the hand-overs between threads, under a model checker
-	$(QUIET) "model checks" cargo test --locked -p openline --features model --lib model::scenarios
+	$(QUIET) "model checks" cargo test --profile fuzz --locked -p openline --features model --lib model::scenarios
 
 # A world that failed, once more and told step by step: make simulate SEED=… STEPS=1 SHOW=1.
 SIMULATION := cargo test --profile fuzz --locked -p openline --features model --lib model::simulate
