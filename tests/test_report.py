@@ -144,7 +144,7 @@ def test_compressed_messages_have_their_bit() -> None:
 def test_while_another_thread_sends(peer: Peer, pool: ThreadPoolExecutor) -> None:
     ws = peer.connect()
     sending = pool.submit(ws.send, bytes(2**25))
-    peer.await_bytes(2**18)  # more than is written at once
+    peer.await_bytes(2**20)  # more than is written at once
     peer.socket.shutdown(socket.SHUT_WR)
     with pytest.raises(ConnectionClosed) as caught:
         ws.recv(10)
