@@ -43,7 +43,9 @@ use openline_proto::extension::deflate::{
 };
 use openline_proto::extension::{self, Agreed, Coding, Compress, Decoding, Encoding, Extension};
 use openline_proto::handshake::client::{ClientHandshake, ClientOffer, ClientProgress};
-use openline_proto::handshake::server::{ServerHandshake, ServerProgress, ServerReply};
+use openline_proto::handshake::server::{
+    ServerHandshake, ServerProgress, ServerReply, ServerRequest,
+};
 use openline_proto::handshake::{ExtensionParams, HandshakeError};
 use openline_proto::{
     CloseFrame, Data, Ends, Event, Inbound, Kind, Limits, MaskKey, Opcode, Outbound, Part,
@@ -280,26 +282,10 @@ impl<'c> Peer<'c> {
             },
             Phase::Server(handshake) => match handshake.receive(read) {
                 Ok(ServerProgress::Pending(handshake)) => Phase::Server(handshake),
-                Ok(ServerProgress::Request(request)) => {
-                    let mut reply = ServerReply::default();
-                    let mut supported = self.case.subprotocols.iter();
-                    reply.subprotocol =
-                        supported.find(|name| request.subprotocols().contains(name)).cloned();
-                    let agreed = extension::answer(&self.case.extensions, request.extensions());
-                    reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
-                    match request.accept(reply) {
-                        Ok((response, open)) => {
-                            self.events.push(format!(
-                                "accepted:{}:{}:{}",
-                                to_hex(open.request.path.as_bytes()),
-                                to_hex(open.subprotocol.unwrap_or_default().as_bytes()),
-                                to_hex(&response)
-                            ));
-                            self.open(&agreed, &open.leftover)
-                        }
-                        Err(error) => self.handshake_failed(&error),
-                    }
-                }
+                Ok(ServerProgress::Request(request)) => match request.check() {
+                    Ok(request) => self.accept(request),
+                    Err(error) => self.handshake_failed(&error),
+                },
                 Err(error) => self.handshake_failed(&error),
             },
             Phase::Open(mut line) => {
@@ -328,6 +314,26 @@ impl<'c> Peer<'c> {
         self.phase = Phase::Open(Line::new(self.case, agreed));
         self.receive(leftover);
         std::mem::replace(&mut self.phase, Phase::Over)
+    }
+
+    fn accept(&mut self, request: ServerRequest) -> Phase {
+        let mut reply = ServerReply::default();
+        let mut supported = self.case.subprotocols.iter();
+        reply.subprotocol = supported.find(|name| request.subprotocols().contains(name)).cloned();
+        let agreed = extension::answer(&self.case.extensions, request.extensions());
+        reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
+        match request.accept(reply) {
+            Ok((response, open)) => {
+                self.events.push(format!(
+                    "accepted:{}:{}:{}",
+                    to_hex(open.request.path.as_bytes()),
+                    to_hex(open.subprotocol.unwrap_or_default().as_bytes()),
+                    to_hex(&response)
+                ));
+                self.open(&agreed, &open.leftover)
+            }
+            Err(error) => self.handshake_failed(&error),
+        }
     }
 
     fn handshake_failed(&mut self, error: &HandshakeError) -> Phase {

@@ -83,7 +83,7 @@ pub use read::Payload;
 pub use reconnect::Reconnect;
 pub use report::{CloseReport, Traffic};
 pub use rustls;
-pub use server::{RunningServer, Server};
+pub use server::{Incoming, RunningServer, Server};
 pub use timings::Timings;
 
 /// The Rust examples of the README, which must compile.

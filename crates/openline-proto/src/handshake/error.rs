@@ -180,12 +180,12 @@ impl HandshakeError {
     /// assert_eq!(response.status_code, 405);
     /// assert_eq!(response.headers.get("Allow"), Some("GET"));
     /// assert_eq!(response.headers.get("Connection"), Some("close"));
-    /// assert_eq!(response.body, b"Cannot open a WebSocket connection: unsupported HTTP method: POST.\n");
+    /// assert_eq!(response.body, b"Failed to open a WebSocket connection: unsupported HTTP method: POST.\n");
     /// ```
     pub fn response(&self) -> Response {
         let (status_code, reason_phrase) = self.status();
         let mut response = Response::new(status_code, reason_phrase);
-        let mut text = format!("Cannot open a WebSocket connection: {}.\n", self.chain());
+        let mut text = format!("Failed to open a WebSocket connection: {}.\n", self.chain());
         match status_code {
             // RFC 9110 §15.5.6: MUST generate an Allow header field.
             405 => response.headers.append_checked("Allow", "GET".into()),
@@ -200,7 +200,10 @@ impl HandshakeError {
                     "A WebSocket client is needed here; a browser's address bar isn't one.\n",
                 );
             }
-            500 => text = "Cannot open a WebSocket connection.\n".into(),
+            500 => {
+                text = "Failed to open a WebSocket connection.\nThe log of the server tells why.\n"
+                    .into()
+            }
             _ => {}
         }
         response.body = text.into_bytes();
@@ -389,6 +392,9 @@ mod tests {
     fn our_own_faults_are_not_told_to_the_peer() {
         let field = InvalidField::Reserved { name: "X-Internal".into() };
         let body = HandshakeError::InvalidField(field).response().body;
-        assert_eq!(body, b"Cannot open a WebSocket connection.\n");
+        assert_eq!(
+            body,
+            b"Failed to open a WebSocket connection.\nThe log of the server tells why.\n"
+        );
     }
 }

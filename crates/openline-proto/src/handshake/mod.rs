@@ -10,8 +10,9 @@
 //!                                                              └─▶ HandshakeError             InvalidStatus(response), …
 //!
 //! server   ServerHandshake::new ──▶ receive ─┬─▶ Pending(ServerHandshake)
-//!                                            ├─▶ Request(ServerRequest) ─┬─ accept ─▶ bytes, ServerOpen
-//!                                            │                           └─ reject ─▶ bytes
+//!                                            ├─▶ Request(ReceivedRequest) ─┬─ reject ─▶ bytes
+//!                                            │                             └─ check ─▶ ServerRequest ─┬─ accept ─▶ bytes, ServerOpen
+//!                                            │                                                        └─ reject ─▶ bytes
 //!                                            └─▶ HandshakeError ── response ─▶ what to answer
 //! ```
 //!
@@ -55,6 +56,7 @@
 //! let server = ServerHandshake::new(Limits::default());
 //! let ServerProgress::Pending(server) = server.receive(&wire[..50])? else { panic!("too early") };
 //! let ServerProgress::Request(request) = server.receive(&wire[50..])? else { panic!("too late") };
+//! let request = request.check()?; // it does ask for a WebSocket
 //! assert_eq!(request.request().path, "/chat");
 //! assert_eq!(request.origin(), Some("http://example.com"));
 //! assert_eq!(request.subprotocols(), ["chat", "superchat"]);

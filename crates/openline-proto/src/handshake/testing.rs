@@ -48,7 +48,9 @@ pub(super) fn run_server(
     for (i, chunk) in chunks.iter().enumerate() {
         match handshake.receive(chunk)? {
             ServerProgress::Pending(pending) => handshake = pending,
-            ServerProgress::Request(request) => return Ok((request, chunks[i + 1..].concat())),
+            ServerProgress::Request(request) => {
+                return Ok((request.check()?, chunks[i + 1..].concat()));
+            }
         }
     }
     Err(handshake.receive_eof())

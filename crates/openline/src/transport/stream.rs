@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 
-use super::{Socket, Transport};
+use super::{Opening, Secure, Socket, Transport};
 use crate::address::{self, Address};
 use crate::error::{Error, Result};
 
@@ -31,9 +31,13 @@ use crate::error::{Error, Result};
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct Stream(Source);
+pub struct Stream {
+    source: Source,
+    is_secured: bool,
+}
 
 enum Source {
+    Carried(Carried),
     Halves(Box<dyn Read + Send>, Box<dyn Write + Send>),
     Socket(OwnedFd),
     Transport(Arc<dyn Transport>),
@@ -57,7 +61,7 @@ impl Stream {
     /// # Ok(()) }
     /// ```
     pub fn from_transport(transport: impl Transport + 'static) -> Stream {
-        Stream(Source::Transport(Arc::new(transport)))
+        Stream::of(Source::Transport(Arc::new(transport)))
     }
 
     /// A stream over a blocking reader and a blocking writer: a serial line, the pipes of a child
@@ -84,11 +88,49 @@ impl Stream {
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
     ) -> Stream {
-        Stream(Source::Halves(Box::new(reader), Box::new(writer)))
+        Stream::of(Source::Halves(Box::new(reader), Box::new(writer)))
+    }
+
+    /// The same stream with TLS over it, for the server's side of a connection: a client has
+    /// [`Client::tls_by`](crate::Client::tls_by).
+    ///
+    /// # Errors
+    ///
+    /// As [`Secure::secure`].
+    ///
+    /// ```no_run
+    /// use openline::transport::{Opening, Secure, Stream};
+    /// use openline::{Incoming, Result};
+    /// # fn example(socket: std::net::TcpStream, tls: &dyn Secure, opening: &Opening<'_>) -> Result<()> {
+    /// let stream = Stream::from(socket).secured_by(tls, "a client", opening)?;
+    /// let incoming = Incoming::receive(stream, opening, None)?;
+    /// # drop(incoming);
+    /// # Ok(()) }
+    /// ```
+    pub fn secured_by(
+        self,
+        secure: &dyn Secure,
+        peer: &str,
+        opening: &Opening<'_>,
+    ) -> Result<Stream> {
+        let Carried { transport, addresses } = self.carry()?;
+        let transport = secure.secure(transport, peer, opening)?;
+        let source = Source::Carried(Carried { transport, addresses });
+        Ok(Stream { source, is_secured: true })
+    }
+
+    fn of(source: Source) -> Stream {
+        Stream { source, is_secured: false }
+    }
+
+    /// Whether there is TLS of ours over it.
+    pub(crate) fn is_secured(&self) -> bool {
+        self.is_secured
     }
 
     pub(crate) fn carry(self) -> Result<Carried> {
-        match self.0 {
+        match self.source {
+            Source::Carried(carried) => Ok(carried),
             Source::Halves(reader, writer) => bridge(reader, writer).map_err(no_bridge),
             Source::Socket(fd) => given_socket(fd),
             Source::Transport(transport) => {
@@ -104,25 +146,26 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(socket: TcpStream) -> Stream {
-        Stream(Source::Socket(socket.into()))
+        Stream::of(Source::Socket(socket.into()))
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(socket: UnixStream) -> Stream {
-        Stream(Source::Socket(socket.into()))
+        Stream::of(Source::Socket(socket.into()))
     }
 }
 
 impl From<OwnedFd> for Stream {
     fn from(socket: OwnedFd) -> Stream {
-        Stream(Source::Socket(socket))
+        Stream::of(Source::Socket(socket))
     }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Source::Carried(carried) => f.debug_tuple("Carried").field(carried).finish(),
             Source::Halves(..) => f.write_str("Halves"),
             Source::Socket(fd) => f.debug_tuple("Socket").field(fd).finish(),
             Source::Transport(transport) => f.debug_tuple("Transport").field(transport).finish(),

@@ -10,8 +10,8 @@
 //! use openline_proto::http::Limits;
 //!
 //! let handshake = ServerHandshake::new(Limits::default());
-//! let outcome = handshake.receive(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-//! assert!(matches!(outcome, Err(HandshakeError::InvalidMethod(_)))); // only GET is legal
+//! let outcome = handshake.receive(b"HELO example.com\r\n");
+//! assert!(matches!(outcome, Err(HandshakeError::InvalidMessage { .. }))); // another protocol
 //! ```
 
 use base64::Engine as _;
@@ -38,13 +38,13 @@ use crate::http::{Head, HeadReader, Headers, InvalidField, Kind, Limits, Request
 /// use openline_proto::http::Limits;
 ///
 /// let handshake = ServerHandshake::new(Limits::default());
-/// let Err(error) = handshake.receive(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n") else { return };
-/// assert_eq!(error, HandshakeError::InvalidMethod("POST".into()));
+/// let Err(error) = handshake.receive(b"GET / HTTP/2.0\r\n\r\n") else { return };
+/// assert_eq!(error, HandshakeError::InvalidProtocol("HTTP/2.0".into()));
 ///
 /// // Send this, then close.
 /// let mut out = Vec::new();
 /// error.response().encode(&mut out);
-/// assert!(out.starts_with(b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n"));
+/// assert!(out.starts_with(b"HTTP/1.1 505 HTTP Version Not Supported\r\n"));
 /// ```
 #[derive(Debug)]
 pub struct ServerHandshake {
@@ -67,8 +67,35 @@ pub struct ServerHandshake {
 pub enum ServerProgress {
     /// More bytes are needed.
     Pending(ServerHandshake),
-    /// A valid request that wants an answer.
-    Request(ServerRequest),
+    /// A request that wants an answer: for a WebSocket, or for anything else.
+    Request(ReceivedRequest),
+}
+
+/// An HTTP request, not necessarily for a WebSocket: a server may answer others itself, such as those
+/// that ask whether it is well.
+///
+/// # Examples
+///
+/// ```
+/// use openline_proto::handshake::HandshakeError;
+/// use openline_proto::handshake::server::{ServerHandshake, ServerProgress};
+/// use openline_proto::http::{Limits, Response};
+///
+/// let progress = ServerHandshake::new(Limits::default())
+///     .receive(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// let ServerProgress::Request(request) = progress else { panic!("the request is complete") };
+/// let bytes = match request.request().path.as_str() {
+///     "/health" => request.reject(Response::new(200, "OK")),
+///     _ => return request.check().map(|_| ()),
+/// };
+/// assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// # Ok::<(), HandshakeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedRequest {
+    request: Request,
+    minor_version: u8,
+    leftover: Vec<u8>,
 }
 
 /// A valid request for a WebSocket, to be accepted or rejected.
@@ -84,6 +111,7 @@ pub enum ServerProgress {
 ///       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
 /// )?;
 /// let ServerProgress::Request(request) = progress else { panic!("the request is complete") };
+/// let request = request.check()?;
 /// let bytes = if request.request().path == "/chat" {
 ///     request.accept(ServerReply::default())?.0
 /// } else {
@@ -137,6 +165,7 @@ pub struct ServerReply {
 /// #       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
 /// # )?;
 /// # let ServerProgress::Request(request) = progress else { panic!() };
+/// # let request = request.check()?;
 /// let (bytes, open) = request.accept(ServerReply::default())?;
 /// assert_eq!(open.response.status_code, 101);
 /// assert_eq!(open.subprotocol, None);
@@ -185,17 +214,18 @@ impl ServerHandshake {
     /// use openline_proto::handshake::server::ServerHandshake;
     /// use openline_proto::http::Limits;
     ///
-    /// // A browser that was pointed here.
-    /// let result = ServerHandshake::new(Limits::default())
-    ///     .receive(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n");
-    /// assert_eq!(result.map_err(|error| error.response().status_code).err(), Some(426));
+    /// let flood = vec![b'a'; 100_000];
+    /// let result = ServerHandshake::new(Limits::default()).receive(&flood);
+    /// assert_eq!(result.map_err(|error| error.response().status_code).err(), Some(414));
     /// ```
     pub fn receive(mut self, bytes: &[u8]) -> Result<ServerProgress, HandshakeError> {
         if !self.reader.feed(bytes).map_err(request_error)? {
             return Ok(ServerProgress::Pending(self));
         }
-        let head = self.reader.into_request().map_err(request_error)?;
-        ServerRequest::check(head).map(ServerProgress::Request)
+        let Head { message, minor_version, rest } =
+            self.reader.into_request().map_err(request_error)?;
+        let received = ReceivedRequest { request: message, minor_version, leftover: rest };
+        Ok(ServerProgress::Request(received))
     }
 
     /// Takes the end of the connection in: the request is cut off.
@@ -211,6 +241,134 @@ impl ServerHandshake {
     /// ```
     pub fn receive_eof(self) -> HandshakeError {
         invalid_request(MessageFault::Eof(self.reader.eof()))
+    }
+}
+
+impl ReceivedRequest {
+    /// Makes a request of HTTP/1.1 that somebody else has read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::ReceivedRequest;
+    /// use openline_proto::http::Request;
+    ///
+    /// let error = ReceivedRequest::new(Request::new("POST", "/")).check().unwrap_err();
+    /// assert_eq!(error.to_string(), "unsupported HTTP method: POST");
+    /// ```
+    pub fn new(request: Request) -> ReceivedRequest {
+        ReceivedRequest { request, minor_version: 1, leftover: Vec::new() }
+    }
+
+    /// Returns the request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::ReceivedRequest;
+    /// use openline_proto::http::Request;
+    ///
+    /// assert_eq!(ReceivedRequest::new(Request::new("GET", "/chat")).request().path, "/chat");
+    /// ```
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Returns the version of HTTP: `HTTP/1.1`, or `HTTP/1.0`, which no WebSocket is opened with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::ReceivedRequest;
+    /// use openline_proto::http::Request;
+    ///
+    /// assert_eq!(ReceivedRequest::new(Request::new("GET", "/")).version(), "HTTP/1.1");
+    /// ```
+    pub fn version(&self) -> &'static str {
+        if self.minor_version == 1 { "HTTP/1.1" } else { "HTTP/1.0" }
+    }
+
+    /// Returns what followed the request: frames of a client that didn't wait for the answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::ReceivedRequest;
+    /// use openline_proto::http::Request;
+    ///
+    /// assert!(ReceivedRequest::new(Request::new("GET", "/")).leftover().is_empty());
+    /// ```
+    pub fn leftover(&self) -> &[u8] {
+        &self.leftover
+    }
+
+    /// Checks whether it asks for a WebSocket, in the order of RFC 6455 §4.2.1.
+    ///
+    /// # Errors
+    ///
+    /// Any [`HandshakeError`]; [`response`](HandshakeError::response) makes the answer to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::{ServerHandshake, ServerProgress};
+    /// use openline_proto::http::Limits;
+    ///
+    /// // A browser that was pointed here.
+    /// let progress = ServerHandshake::new(Limits::default())
+    ///     .receive(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n")?;
+    /// let ServerProgress::Request(request) = progress else { panic!("the request is complete") };
+    /// assert_eq!(request.check().map_err(|error| error.response().status_code).err(), Some(426));
+    /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
+    /// ```
+    pub fn check(self) -> Result<ServerRequest, HandshakeError> {
+        let version = self.version();
+        let ReceivedRequest { request, leftover, .. } = self;
+        let headers = &request.headers;
+        if request.method != "GET" {
+            return Err(HandshakeError::InvalidMethod(request.method));
+        }
+        if version != "HTTP/1.1" {
+            return Err(HandshakeError::InvalidProtocol(version.into()));
+        }
+        check_no_body(headers)?;
+        check_host(headers)?;
+        check_upgrade(headers)?;
+        let key = single(headers, "Sec-WebSocket-Key")?;
+        check_key(key)?;
+        let version = single(headers, "Sec-WebSocket-Version")?;
+        if version != "13" {
+            return Err(invalid_value("Sec-WebSocket-Version", version));
+        }
+        optional(headers, "Origin")?;
+        let accept_key = accept_key(key);
+        let subprotocols = parse_all(headers, "Sec-WebSocket-Protocol", parse_subprotocols)?;
+        let extensions = parse_all(headers, "Sec-WebSocket-Extensions", parse_extensions)?;
+        Ok(ServerRequest { request, accept_key, subprotocols, extensions, leftover })
+    }
+
+    /// Rejects, or answers a request for something else: returns the bytes to send before closing.
+    ///
+    /// `Connection: close` and `Content-Type` are added when missing, and `Content-Length` is set
+    /// to the length of the body, which the answer to `HEAD` goes without. A status that isn't final
+    /// (below 200) or isn't valid (above 599) is sent as 500.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use openline_proto::handshake::server::ReceivedRequest;
+    /// use openline_proto::http::{Request, Response};
+    ///
+    /// let mut response = Response::new(403, "Forbidden");
+    /// response.body = b"go away\n".to_vec();
+    /// assert_eq!(
+    ///     ReceivedRequest::new(Request::new("GET", "/")).reject(response),
+    ///     b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 8\r\n\
+    ///       Content-Type: text/plain; charset=utf-8\r\n\r\ngo away\n"
+    /// );
+    /// ```
+    pub fn reject(self, response: Response) -> Vec<u8> {
+        refusal(&self.request.method, response)
     }
 }
 
@@ -233,6 +391,7 @@ impl ServerRequest {
     /// #       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// let mut reply = ServerReply::default();
     /// reply.subprotocol = Some("never-offered".into());
     /// assert!(request.accept(reply).is_err());
@@ -280,11 +439,7 @@ impl ServerRequest {
         Ok((out, open))
     }
 
-    /// Rejects: returns the bytes to send before closing.
-    ///
-    /// `Connection: close` and `Content-Type` are added when missing, and `Content-Length` is set
-    /// to the length of the body. A status that isn't final (below 200) or isn't valid (above
-    /// 599) is sent as 500.
+    /// Rejects: returns the bytes to send before closing, as [`ReceivedRequest::reject`] does.
     ///
     /// # Examples
     ///
@@ -296,6 +451,7 @@ impl ServerRequest {
     /// #       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// let mut response = Response::new(403, "Forbidden");
     /// response.body = b"go away\n".to_vec();
     /// assert_eq!(
@@ -305,15 +461,8 @@ impl ServerRequest {
     /// );
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
-    pub fn reject(self, mut response: Response) -> Vec<u8> {
-        if !(200..=599).contains(&response.status_code) {
-            response.status_code = 500;
-            response.reason_phrase = "Internal Server Error".into();
-        }
-        seal(&mut response);
-        let mut out = Vec::new();
-        response.encode(&mut out);
-        out
+    pub fn reject(self, response: Response) -> Vec<u8> {
+        refusal(&self.request.method, response)
     }
 
     /// Returns the request.
@@ -328,6 +477,7 @@ impl ServerRequest {
     /// #       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// assert_eq!(request.request().path, "/chat");
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
@@ -348,6 +498,7 @@ impl ServerRequest {
     /// #       Sec-WebSocket-Protocol: chat, superchat\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// assert_eq!(request.subprotocols(), ["chat", "superchat"]);
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
@@ -368,6 +519,7 @@ impl ServerRequest {
     /// #       Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// assert_eq!(request.extensions()[0].name, "permessage-deflate");
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
@@ -388,6 +540,7 @@ impl ServerRequest {
     /// #       Origin: http://example.com\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// assert_eq!(request.origin(), Some("http://example.com"));
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
@@ -409,38 +562,28 @@ impl ServerRequest {
     /// #       Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n",
     /// # )?;
     /// # let ServerProgress::Request(request) = progress else { panic!() };
+    /// # let request = request.check()?;
     /// assert_eq!(request.basic_auth(), Some(("Aladdin".into(), "open sesame".into())));
     /// # Ok::<(), openline_proto::handshake::HandshakeError>(())
     /// ```
     pub fn basic_auth(&self) -> Option<(String, String)> {
         optional(&self.request.headers, "Authorization").ok()?.and_then(parse_basic_auth)
     }
+}
 
-    /// Checks a request, in the order of RFC 6455 §4.2.1.
-    fn check(head: Head<Request>) -> Result<ServerRequest, HandshakeError> {
-        let request = head.message;
-        let headers = &request.headers;
-        if request.method != "GET" {
-            return Err(HandshakeError::InvalidMethod(request.method));
-        }
-        if head.minor_version != 1 {
-            return Err(HandshakeError::InvalidProtocol("HTTP/1.0".into()));
-        }
-        check_no_body(headers)?;
-        check_host(headers)?;
-        check_upgrade(headers)?;
-        let key = single(headers, "Sec-WebSocket-Key")?;
-        check_key(key)?;
-        let version = single(headers, "Sec-WebSocket-Version")?;
-        if version != "13" {
-            return Err(invalid_value("Sec-WebSocket-Version", version));
-        }
-        optional(headers, "Origin")?;
-        let accept_key = accept_key(key);
-        let subprotocols = parse_all(headers, "Sec-WebSocket-Protocol", parse_subprotocols)?;
-        let extensions = parse_all(headers, "Sec-WebSocket-Extensions", parse_extensions)?;
-        Ok(ServerRequest { request, accept_key, subprotocols, extensions, leftover: head.rest })
+fn refusal(method: &str, mut response: Response) -> Vec<u8> {
+    if !(200..=599).contains(&response.status_code) {
+        response.status_code = 500;
+        response.reason_phrase = "Internal Server Error".into();
     }
+    seal(&mut response);
+    if method == "HEAD" {
+        // RFC 9110 §9.3.2: the server MUST NOT send content in the response.
+        response.body.clear();
+    }
+    let mut out = Vec::new();
+    response.encode(&mut out);
+    out
 }
 
 fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {

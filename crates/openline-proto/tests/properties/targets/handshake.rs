@@ -36,7 +36,7 @@ pub(crate) fn check(data: &[u8]) {
     let mut wire = Vec::new();
     client.encode_request(&mut wire);
     let request = match ServerHandshake::new(Limits::default()).receive(&wire) {
-        Ok(ServerProgress::Request(request)) => request,
+        Ok(ServerProgress::Request(request)) => request.check().expect("ours is valid"),
         Err(HandshakeError::RequestLineTooLong { limit }) if request_line(&wire).len() > limit => {
             return;
         }

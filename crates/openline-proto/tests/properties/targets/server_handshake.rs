@@ -41,6 +41,7 @@ fn run(limits: &Limits, pieces: &[&[u8]]) -> Result<Received, HandshakeError> {
         match handshake.receive(piece)? {
             ServerProgress::Pending(pending) => handshake = pending,
             ServerProgress::Request(request) => {
+                let request = request.check()?;
                 // `accept` tells what came with the request; all of it belongs to the comparison.
                 let (_, open) = request.clone().accept(ServerReply::default())?;
                 let rest = [open.leftover, pieces[n + 1..].concat()].concat();
@@ -58,6 +59,7 @@ fn rewritten(request: &ServerRequest) -> ServerRequest {
     request.request().encode(&mut wire);
     match ServerHandshake::new(Limits::default()).receive(&wire) {
         Ok(ServerProgress::Request(again)) => {
+            let again = again.check().expect("it was valid before");
             assert_eq!(again.request(), request.request());
             again
         }
