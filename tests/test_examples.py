@@ -26,6 +26,7 @@ PYTHON = {
     "iterate.py": ["message 3: 'third'", "closed with code 1000 'that is all'"],
     "logging_frames.py": ["DEBUG > TEXT 'hello' [5 bytes]", "Authorization: (hidden)", "INFO  two messages"],
     "reconnect.py": ["connection 2 is open", "ConnectionRefusedError", "6 messages over 2 connections"],
+    "server.py": ["bob hears: I am here", "bob hears: hello, everybody"],
     "stats.py": ["round trip, p50", "round trip, p99", "send_many", "recv_many"],
     "subclass.py": ["hello from ada", "2 sent, 2 received", "the socket has TCP_NODELAY"],
     "threads.py": ["8 threads, a connection each: 4000 messages echoed", "two threads, one connection"],

@@ -47,6 +47,19 @@ from openline.sync import *
 from openline.testing import *
 from openline.uri import *
 """
+SERVER_PRELUDE = """\
+from openline.sync.router import *
+from openline.sync.server import *
+from werkzeug.routing import Map, Rule
+
+def handler(websocket):
+    pass
+
+def room(websocket, name):
+    pass
+
+server = serve(handler, "localhost", 0)
+"""
 
 
 CONNECTED = 'websocket = connect("ws://localhost:8765")\n'
@@ -87,7 +100,8 @@ def in_docstrings() -> Iterator[Example]:
                 where = f"{module_name}.{name}" if part is thing else f"{module_name}.{name}.{inner}"
                 text = getattr(part, "__doc__", None)
                 for match in EXAMPLE.finditer(inspect.cleandoc(text if isinstance(text, str) else "") + "\n"):
-                    yield Example(where, PRELUDE + textwrap.dedent(match["body"]))
+                    prelude = PRELUDE + (SERVER_PRELUDE if "server" in match["body"] else "")
+                    yield Example(where, prelude + textwrap.dedent(match["body"]))
     for name, method in vars(_openline.Connection).items():
         for match in EXAMPLE.finditer(f"{inspect.getdoc(method)}\n"):
             body = textwrap.dedent(match["body"])
@@ -96,6 +110,16 @@ def in_docstrings() -> Iterator[Example]:
 
 IN_DOCUMENTS = list(in_documents())
 IN_DOCSTRINGS = list(in_docstrings())
+
+
+def ending(program: str) -> str:
+    """A program whose server, if it has one, listens on a free port and ends after a moment."""
+    served = "server.serve_forever()"
+    if served not in program:
+        return program
+    program = program.replace('"localhost", 8765', '"localhost", 0')
+    soon = "__import__('threading').Timer(0.2, server.shutdown).start()"
+    return program.replace(served, f"{soon}; {served}")
 
 
 def run(
@@ -138,7 +162,7 @@ def test_document(
         program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
         program = program.replace(":8766", f":{tls_server.address[1]}")
         program = program.replace("localhost:3128", f"localhost:{proxy}")
-        outcome = run(program, tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+        outcome = run(ending(program), tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""
     if example.output is not None:
@@ -150,7 +174,8 @@ def test_docstring(example: Example, tmp_path: pathlib.Path) -> None:
     # They show one exchange, also those that receive until the end.
     close_after = None if CONNECTED in example.program else 1
     with EchoServer(close_after=close_after) as server, EchoServer(path=tmp_path / "app.sock", close_after=1):
-        program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
+        program = ending(example.program).replace("ws://localhost:8765", server.uri.rstrip("/"))
         program = program.replace('("localhost", 8765)', repr(server.address))
+        program = program.replace("/run/server.sock", str(tmp_path / "server.sock"))
         outcome = run(program.replace("/run/app.sock", str(tmp_path / "app.sock")), tmp_path)
     assert outcome.returncode == 0, outcome.stderr

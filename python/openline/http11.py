@@ -66,6 +66,13 @@ class Request(Record):
         """Make a request from the parts the binding gives."""
         return cls(path, Headers._received(headers))
 
+    @classmethod
+    def _received_by_server(
+        cls, method: str, path: str, protocol: str, headers: list[tuple[str, str]]
+    ) -> Request:
+        """Make a client's request, which may be any."""
+        return cls(path, Headers._received(headers), method, protocol)
+
 
 class Response(Record):
     """A handshake response.

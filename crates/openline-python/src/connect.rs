@@ -233,6 +233,14 @@ impl Client {
 }
 
 impl Client {
+    pub(crate) fn client(&self) -> &openline::Client {
+        &self.client
+    }
+
+    pub(crate) fn large_limit(&self) -> usize {
+        self.large_limit
+    }
+
     /// Opens a connection, detached. A signal handler that raises ends that; the engine closes what
     /// it has opened then.
     fn open(
@@ -247,17 +255,10 @@ impl Client {
         if let Some(journal) = &journal {
             client = client.journal(journal);
         }
-        let raised = Mutex::new(None);
-        let give_up = || match Python::attach(signals::check) {
-            Ok(()) => false,
-            Err(error) => {
-                *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                true
-            }
-        };
+        let raised = signals::Raised::default();
+        let give_up = || raised.look();
         let outcome = py.detach(|| open(&client, &give_up)).map_err(|error| {
-            let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let raised = raised.or_else(|| negotiation.take_raised());
+            let raised = raised.take().or_else(|| negotiation.take_raised());
             raised.unwrap_or_else(|| error::to_python(py, error))
         });
         let connection = match (outcome, &journal, log) {
@@ -331,7 +332,7 @@ fn with(
 }
 
 /// A `socket.socket`, used by a descriptor of our own; an `ssl.SSLSocket` by its methods.
-fn given_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
+pub(crate) fn given_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
     if ssl::is_ssl_socket(sock)? {
         return ssl::ssl_socket_stream(sock);
     }
@@ -339,7 +340,7 @@ fn given_stream(sock: &Bound<'_, PyAny>) -> PyResult<Stream> {
 }
 
 /// The logger that wants to know what happens, and how many characters of a payload it shows.
-type Wanted = Option<(Py<PyAny>, usize)>;
+pub(crate) type Wanted = Option<(Py<PyAny>, usize)>;
 
 /// Asks the Python layer for the proxy of a URI.
 fn choose_proxy(choose: &Py<PyAny>, uri: &Uri) -> openline::Result<Option<ProxyUri>> {

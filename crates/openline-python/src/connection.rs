@@ -107,6 +107,15 @@ impl Connection {
         line.traverse(&visit)
     }
 
+    /// Start to close without waiting for the end, which comes within `close_timeout`. Codes and reasons are as
+    /// in `close`.
+    #[pyo3(signature = (code, reason))]
+    fn _start_close(&self, py: Python<'_>, code: u16, reason: &str) -> PyResult<()> {
+        let line = self.line(py)?;
+        let outcome = py.detach(|| line.start_close(code, reason));
+        outcome.map_err(|error| error::to_python(py, error))
+    }
+
     /// Take it that there will be no connection: this object is closed.
     fn _give_up(&self) {
         self.is_given_up.store(true, Ordering::Relaxed);

@@ -128,7 +128,8 @@ fn tls_failed(py: Python<'_>, exception: PyErr, host: &str) -> PyResult<PyErr> {
         Err(_) => format!("TLS with {host}: {value}"),
     };
     let reason = value.getattr("reason").and_then(|reason| reason.extract::<String>());
-    if reason.is_ok_and(|reason| NO_TLS.contains(&reason.as_str())) {
+    let is_server_at_fault = host != crate::ssl::CLIENT;
+    if is_server_at_fault && reason.is_ok_and(|reason| NO_TLS.contains(&reason.as_str())) {
         text.push_str(
             "; the server does not speak TLS; for a connection without encryption use ws://",
         );

@@ -145,7 +145,7 @@ fn is_extension(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// What an extension does: permessage-deflate is done by the engine, all else in Python.
-fn coding_of(extension: &Bound<'_, PyAny>) -> PyResult<Coding> {
+pub(crate) fn coding_of(extension: &Bound<'_, PyAny>) -> PyResult<Coding> {
     let py = extension.py();
     if !is_deflate(&extension.get_type())? {
         return Ok(Coding::Frames(Arc::new(PythonCoding::new(extension)?)));

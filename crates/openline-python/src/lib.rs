@@ -17,6 +17,7 @@ mod fragments;
 mod frames;
 mod gate;
 mod handle;
+mod incoming;
 mod interpreter;
 mod line;
 mod receive;
@@ -41,6 +42,8 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     frames::register(module)?;
     module.add_class::<connect::Client>()?;
     module.add_class::<handle::Handle>()?;
+    module.add_class::<incoming::Incoming>()?;
+    module.add_function(wrap_pyfunction!(incoming::check_request, module)?)?;
     module.add_class::<connection::Connection>()?;
     module.add_class::<echo_server::EchoServer>()?;
     module.add_class::<fault_proxy::FaultProxy>()?;

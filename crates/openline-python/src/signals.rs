@@ -25,6 +25,26 @@ pub(crate) fn keep(_py: Python<'_>, error: PyErr) {
     }
 }
 
+/// What a handler of a signal raises while something is opened, detached.
+#[derive(Default)]
+pub(crate) struct Raised(Mutex<Option<PyErr>>);
+
+impl Raised {
+    /// Runs the handlers of signals that have come, and tells whether one of them raised.
+    pub(crate) fn look(&self) -> bool {
+        let outcome = Python::attach(check);
+        let is_raised = outcome.is_err();
+        if let Err(error) = outcome {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        is_raised
+    }
+
+    pub(crate) fn take(&self) -> Option<PyErr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Runs the handlers of signals that have come; the exception of one of them, or one that was kept.
 pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
     take().map_or_else(|| py.check_signals(), Err)

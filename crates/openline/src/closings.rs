@@ -109,7 +109,7 @@ impl Pair {
     fn step(&mut self, step: Step) {
         // What the peer writes to a line that was cut goes nowhere.
         match step {
-            WeClose => self.line.start_close(&CloseFrame::new(1000, "").unwrap()),
+            WeClose => self.line.start_close(1000, "").unwrap(),
             TheyClose => drop(self.peer.write(b"\x88\x02\x03\xe9")),
             Message => drop(self.peer.write(b"\x81\x01m")),
             Ping => drop(self.peer.write(b"\x89\x00")),

@@ -637,10 +637,32 @@ impl Connection {
         if self.is_inherited() { Ok(()) } else { self.line.report(self.line.close(close)) }
     }
 
-    /// Starts to close without waiting for the end; the driver sees to it.
-    pub(crate) fn start_close(&self, close: &CloseFrame) {
-        // In a forked child there is nothing to close.
-        let _ = self.line.start_close(close.clone());
+    /// Starts to close, as [`close`](Connection::close) does, and returns at once: the end comes within
+    /// `close_timeout`, whoever waits for it. So many connections can be closed together.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Connection::close).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = openline::testing::EchoServer::start()?;
+    /// # let lines = [openline::connect(server.uri())?, openline::connect(server.uri())?];
+    /// for line in &lines {
+    ///     line.start_close(1000, "")?;
+    /// }
+    /// for line in &lines {
+    ///     assert!(line.wait_closed(Duration::from_secs(10))?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn start_close(&self, code: u16, reason: &str) -> Result<()> {
+        let close = CloseFrame::new(code, reason)?;
+        if !self.is_inherited() {
+            self.line.report(self.line.start_close(close))?;
+        }
+        Ok(())
     }
 
     /// Waits until the connection is closed, by whomever; whether it is. In a forked child it is.

@@ -187,8 +187,6 @@ class SocketView:
 class TlsSocketView(SocketView):
     """A view of a socket with TLS of ours over it, with what `ssl.SSLSocket` tells of a session."""
 
-    server_side = False
-
     @made_once
     def _details(self) -> tuple[str, str | None, str | None, str | None, bytes | None] | None:
         """What rustls tells; None if the TLS is by Python's `ssl`."""
@@ -198,6 +196,11 @@ class TlsSocketView(SocketView):
     def context(self) -> ssl.SSLContext | None:
         """The `ssl` argument of `connect`; None if TLS is by the defaults."""
         return self._context
+
+    @made_once
+    def server_side(self) -> bool:
+        """Whether this is the server's end."""
+        return self._details is None and bool(self._handle.ask_ssl("server_side"))
 
     @made_once
     def server_hostname(self) -> str | None:

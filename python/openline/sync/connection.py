@@ -5,6 +5,7 @@ Sending and receiving is the binding's. Here are the attributes that are Python 
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -12,6 +13,7 @@ from .. import _arguments as arguments
 from .. import _openline
 from .._made_once import made_once
 from ..client import ClientProtocol
+from ..exceptions import ConcurrencyError, ConnectionClosed, SendTimeout
 from ..frames import CloseCode
 from ..http11 import Request, Response
 from ..protocol import CLOSED, CONNECTING, OPEN, Protocol, State
@@ -19,12 +21,13 @@ from ._opener import Opener
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Iterable
     from types import TracebackType
 
     from ..extensions.base import Extension
-    from ..typing import LoggerLike
+    from ..typing import DataLike, LoggerLike
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "broadcast"]
 
 
 class Connection(_openline.Connection):
@@ -75,7 +78,7 @@ class Connection(_openline.Connection):
     """
 
     # What is made of a protocol object of `websockets`.
-    _protocol_class = ClientProtocol
+    _protocol_class: type[Any] = ClientProtocol
 
     def __init__(
         self,
@@ -250,3 +253,69 @@ class Connection(_openline.Connection):
                 warnings.warn(f"unclosed connection {self!r}", ResourceWarning, source=self)
         finally:
             self.abort()  # it closes the socket that was given, too
+
+
+def broadcast(
+    connections: Iterable[Connection],
+    message: DataLike,
+    *,
+    raise_exceptions: bool = False,
+    text: bool | None = None,
+    **kwargs: Any,
+) -> None:
+    """Send a message to many connections.
+
+    A connection that is not open is skipped. So is one that cannot take the message, because its peer does not
+    read or another thread is in the middle of a message: that is logged as a warning. All of these together
+    hold up the caller for 50 ms at most, when all others have got the message, and take no memory.
+
+    Example:
+        broadcast(server.connections, "hello, everybody")
+
+    Args:
+        connections: the connections, of servers or clients.
+        message: as for `send`, in one piece.
+        raise_exceptions: True raises what is logged otherwise, in an `ExceptionGroup`, at the end. Default: False.
+        text: as for `send`. Default: None.
+        **kwargs: `max_workers` and the like, which have no effect; for programs written for `websockets`.
+
+    Raises:
+        TypeError: the message is neither `str` nor bytes-like.
+        ExceptionGroup: with `raise_exceptions`, connections were skipped.
+    """
+    if not isinstance(message, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
+    busy = [connection for connection in connections if _send_within(0, connection, message, text)]
+    deadline = time.monotonic() + _BUSY_TIME
+    skipped: list[Exception] = []
+    for connection in busy:
+        problem = _send_within(max(0, deadline - time.monotonic()), connection, message, text)
+        if problem is None:
+            continue
+        if raise_exceptions:
+            skipped.append(problem)
+        else:
+            connection.logger.warning("skipped broadcast: %s", problem)
+    if skipped:
+        raise ExceptionGroup("skipped broadcast", skipped)
+
+
+def _send_within(
+    seconds: float, connection: Connection, message: DataLike, text: bool | None
+) -> Exception | None:
+    """Send a message, unless the connection is not open; what stands in the way if it cannot be sent in time."""
+    if connection.state_number != OPEN:
+        return None
+    try:
+        connection.send(message, timeout=seconds, text=text)
+    except SendTimeout as error:
+        return None if error.committed else error  # the rest goes out when there is room
+    except ConnectionClosed:
+        return None  # it was open a moment ago
+    except ConcurrencyError as error:
+        return error
+    return None
+
+
+# Seconds for the connections that others write to at the moment, all of them together.
+_BUSY_TIME = 0.05

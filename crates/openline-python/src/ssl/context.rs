@@ -15,11 +15,18 @@ use crate::gate;
 
 /// An `ssl.SSLContext`.
 #[derive(Debug)]
-pub(super) struct Context(Py<PyAny>);
+pub(super) struct Context {
+    context: Py<PyAny>,
+    is_server: bool,
+}
 
 impl Context {
     pub(super) fn new(context: &Bound<'_, PyAny>) -> Context {
-        Context(context.clone().unbind())
+        Context { context: context.clone().unbind(), is_server: false }
+    }
+
+    pub(super) fn for_server(context: &Bound<'_, PyAny>) -> Context {
+        Context { is_server: true, ..Context::new(context) }
     }
 
     /// The object that speaks TLS over the transport below.
@@ -30,12 +37,18 @@ impl Context {
         server_name: &str,
     ) -> PyResult<PythonTls> {
         let ssl = py.import("ssl")?;
-        let context = self.0.bind(py);
+        let context = self.context.bind(py);
         let options = PyDict::new(py);
-        options.set_item("server_hostname", server_name)?;
-        let sessions = Sessions::of(context, server_name)?;
-        if let Some(session) = sessions.recall(py)? {
-            options.set_item("session", session)?;
+        let mut sessions = None;
+        if self.is_server {
+            options.set_item("server_side", true)?;
+        } else {
+            options.set_item("server_hostname", server_name)?;
+            let known = Sessions::of(context, server_name)?;
+            if let Some(session) = known.recall(py)? {
+                options.set_item("session", session)?;
+            }
+            sessions = Some(known);
         }
         // Who gives the context a class for its sockets wants objects of it. It takes a socket, whose
         // bytes go as they are: inside of another TLS there is none.

@@ -24,6 +24,14 @@ pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
     Arc::new(Context::new(context))
 }
 
+/// TLS by an `ssl.SSLContext`, for the server's side.
+pub(crate) fn server_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
+    Arc::new(Context::for_server(context))
+}
+
+/// Whom a server speaks TLS with, for errors.
+pub(crate) const CLIENT: &str = "a client";
+
 /// No TLS, for a `wss://` URI over a socket that is secure already.
 #[derive(Debug)]
 pub(crate) struct Secured;

@@ -63,9 +63,9 @@ impl PythonTls {
         incoming: Py<PyAny>,
         outgoing: Py<PyAny>,
         below: Arc<dyn Transport>,
-        sessions: Sessions,
+        sessions: Option<Sessions>,
     ) -> PythonTls {
-        PythonTls::new(object, Channel::Memory { below, incoming, outgoing }, Some(sessions))
+        PythonTls::new(object, Channel::Memory { below, incoming, outgoing }, sessions)
     }
 
     /// Over an `SSLSocket`, which is not to be blocking from now on.

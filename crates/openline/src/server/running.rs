@@ -12,7 +12,6 @@ use openline_proto::extension::deflate::PerMessageDeflate;
 use openline_proto::extension::{self, Agreed};
 use openline_proto::handshake::HandshakeError;
 use openline_proto::handshake::server::{ReceivedRequest, ServerOpen, ServerReply};
-use openline_proto::{CloseCode, CloseFrame};
 use rustix::event::{PollFd, PollFlags};
 
 use super::incoming::Incoming;
@@ -138,7 +137,7 @@ impl RunningServer {
         let connections: Vec<Connection> =
             self.shared.state().connections.values().cloned().collect();
         for connection in &connections {
-            connection.start_close(&going_away());
+            go_away(connection);
         }
         let deadline = Deadline::from(self.shared.options.settings.close_timeout);
         for connection in &connections {
@@ -214,7 +213,7 @@ impl Shared {
         };
         let open = OpenConnection::new(self, connection);
         if self.is_ending() {
-            open.connection.start_close(&going_away());
+            go_away(&open.connection);
         }
         (self.handler)(open.connection.clone());
         if let Err(error) = open.connection.close(1000, "") {
@@ -287,8 +286,8 @@ impl Drop for OpenConnection<'_> {
         self.shared.state().connections.remove(&self.id);
         if std::thread::panicking() {
             // Nobody is here any more to wait for the answer; the driver does.
-            let reason = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, "internal error");
-            self.connection.start_close(&reason);
+            let outcome = self.connection.start_close(1011, "internal error");
+            outcome.expect("bug: a code and a reason that may be sent");
         }
     }
 }
@@ -352,8 +351,10 @@ impl Drop for ThreadGuard {
     }
 }
 
-fn going_away() -> CloseFrame {
-    CloseFrame::for_fault(CloseCode::GOING_AWAY, "")
+fn go_away(connection: &Connection) {
+    // RFC 6455 §7.4.1: such as a server going down.
+    let outcome = connection.start_close(1001, "");
+    outcome.expect("bug: a code that may be sent");
 }
 
 /// Shakes hands over a socket with a client that has these settings: they hold for this side, too.

@@ -45,6 +45,7 @@ const CALLS: &[(&str, Call)] = &[
     ("wait_answered", |line| line.wait_answered(line.send_ping(None)?, Deadline::NEVER).map(drop)),
     ("pong", |line| line.pong(b"")),
     ("close", |line| line.close(1000, "")),
+    ("start_close", |line| line.start_close(1000, "")),
     ("wait_closed", |line| line.wait_closed(Deadline::NEVER).map(drop)),
     ("abort", |line| {
         line.abort();

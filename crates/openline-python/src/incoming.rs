@@ -1,0 +1,260 @@
+//! The class `Incoming`: a client of a server on its way into a connection.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use openline::extension::Agreed;
+use openline::handshake::server::ReceivedRequest;
+use openline::handshake::{ExtensionParams, HandshakeError};
+use openline::http::{Headers, Request, Response};
+use openline::transport::{Opening, Stream};
+use openline::{Deadline, Error, Journal};
+use pyo3::prelude::*;
+
+use crate::connect::{Client, Wanted, given_stream};
+use crate::error;
+use crate::extension;
+use crate::handle::{Handle, Opened};
+use crate::line::Log;
+use crate::signals;
+use crate::ssl;
+use crate::timeout::limit;
+
+/// A client that was accepted: first its request is received, then it is answered.
+#[pyclass(frozen, module = "openline._openline")]
+pub(crate) struct Incoming {
+    stage: Mutex<Stage>,
+    is_given_up: AtomicBool,
+}
+
+enum Stage {
+    Arrived(Stream),
+    Asked(openline::Incoming, Option<Log>, Option<Journal>),
+    Over,
+}
+
+#[pymethods]
+impl Incoming {
+    /// Args:
+    ///     sock: the socket, as `Client.connect_over` takes it.
+    ///     context: an `ssl.SSLContext` to shake hands by, or None.
+    ///     timeout: seconds for the TLS handshake; None waits for ever.
+    ///
+    /// Raises:
+    ///     ssl.SSLError: the client did not agree to TLS.
+    ///     TimeoutError: `timeout` was over.
+    #[new]
+    #[pyo3(signature = (sock, context, timeout))]
+    fn new(
+        sock: &Bound<'_, PyAny>,
+        context: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Incoming> {
+        let incoming =
+            Incoming { stage: Mutex::new(Stage::Over), is_given_up: AtomicBool::new(false) };
+        let mut stream = given_stream(sock)?;
+        if let Some(context) = context {
+            let secure = ssl::server_tls(context);
+            let outcome = incoming.step(sock.py(), timeout, |opening| {
+                stream.secured_by(&*secure, ssl::CLIENT, opening)
+            });
+            stream = outcome?;
+        }
+        *incoming.stage() = Stage::Arrived(stream);
+        Ok(incoming)
+    }
+
+    /// Receive the request. One that is none is answered here.
+    ///
+    /// Args:
+    ///     timeout: seconds; None waits for ever.
+    ///     log: the logger that is told what happens, as for `Client.connect`.
+    ///
+    /// Returns:
+    ///     Method, path, version of HTTP, and headers.
+    ///
+    /// Raises:
+    ///     InvalidHandshake: what came is no HTTP request, or is over a limit.
+    ///     TimeoutError: `timeout` was over.
+    ///     InterruptedError: `give_up` was called.
+    ///     InvalidState: it was received already.
+    #[pyo3(signature = (timeout, log))]
+    fn receive(&self, py: Python<'_>, timeout: Option<f64>, log: Wanted) -> PyResult<RequestParts> {
+        let Stage::Arrived(stream) = self.take() else {
+            return Err(error::invalid_state(py, "the request was received already"));
+        };
+        let journal = log.as_ref().map(|(_, max_log_size)| Journal::new(Some(*max_log_size)));
+        let log = match (&journal, log) {
+            (Some(journal), Some((logger, _))) => Some(Log::of_connection(journal.clone(), logger)),
+            _ => None,
+        };
+        let noted = journal.clone();
+        let outcome = self
+            .step(py, timeout, move |opening| openline::Incoming::receive(stream, opening, noted));
+        let incoming = report(py, log.as_ref(), outcome)?;
+        let Request { method, path, headers, .. } = incoming.request();
+        let headers = headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let version = incoming.received().version();
+        let parts = (method.clone(), path.clone(), version, headers);
+        *self.stage() = Stage::Asked(incoming, log, journal);
+        Ok(parts)
+    }
+
+    /// Answer with a response that opens no connection, and close the socket.
+    ///
+    /// Args:
+    ///     response: status, reason, headers and body.
+    ///     timeout: seconds; None waits for ever.
+    fn refuse(
+        &self,
+        py: Python<'_>,
+        response: ResponseParts,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let (incoming, log, _) = self.take_asked(py)?;
+        let response = to_response(py, response)?;
+        let outcome = self.step(py, timeout, move |opening| incoming.refuse(&response, opening));
+        report(py, log.as_ref(), outcome)
+    }
+
+    /// Answer with a response that opens the connection.
+    ///
+    /// Args:
+    ///     client: whose options for open connections hold.
+    ///     response: status, reason and headers; the body is not used.
+    ///     subprotocol: what was agreed on.
+    ///     extensions: name, parameters and object of each that was agreed on.
+    ///     timeout: seconds; None waits for ever.
+    #[pyo3(signature = (client, response, subprotocol, extensions, timeout))]
+    fn accept(
+        &self,
+        py: Python<'_>,
+        client: &Client,
+        response: ResponseParts,
+        subprotocol: Option<String>,
+        extensions: Vec<(String, Vec<(String, Option<String>)>, Bound<'_, PyAny>)>,
+        timeout: Option<f64>,
+    ) -> PyResult<Handle> {
+        let agreed = extensions
+            .into_iter()
+            .map(|(name, params, object)| {
+                let mut agreed = ExtensionParams::new(name);
+                agreed.params = params;
+                Ok(Agreed { params: agreed, coding: extension::coding_of(&object)? })
+            })
+            .collect::<PyResult<Vec<_>>>()?;
+        let (incoming, log, journal) = self.take_asked(py)?;
+        let response = to_response(py, response)?;
+        let outcome = self.step(py, timeout, |opening| {
+            incoming.accept(response, subprotocol, agreed, client.client(), opening)
+        });
+        let connection = report(py, log.as_ref(), outcome)?;
+        Ok(Handle::new(Opened { connection, large_limit: client.large_limit(), journal }))
+    }
+
+    /// Have whoever waits for the client stop that.
+    fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Incoming {
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Stage {
+        std::mem::replace(&mut *self.stage(), Stage::Over)
+    }
+
+    fn take_asked(
+        &self,
+        py: Python<'_>,
+    ) -> PyResult<(openline::Incoming, Option<Log>, Option<Journal>)> {
+        match self.take() {
+            Stage::Asked(incoming, log, journal) => Ok((incoming, log, journal)),
+            _ => Err(error::invalid_state(py, "there is no request to answer")),
+        }
+    }
+
+    /// Does one step of the handshake, detached.
+    fn step<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        step: impl FnOnce(&Opening<'_>) -> openline::Result<T> + Send,
+    ) -> PyResult<T> {
+        // Handlers of signals run in the main thread only: the others need not ask.
+        let raised = signals::are_handled_here(py).then(signals::Raised::default);
+        let give_up = || {
+            self.is_given_up.load(Ordering::Relaxed)
+                || raised.as_ref().is_some_and(signals::Raised::look)
+        };
+        let deadline = limit(timeout.map(|seconds| seconds.max(0.0)));
+        let deadline = deadline.map_or(Deadline::NEVER, Duration::into);
+        let outcome = py.detach(|| step(&Opening::new(deadline, &give_up)));
+        outcome.map_err(|error| match raised.and_then(|raised| raised.take()) {
+            Some(raised) => raised,
+            None => error::to_python(py, error),
+        })
+    }
+}
+
+fn report<T>(py: Python<'_>, log: Option<&Log>, outcome: PyResult<T>) -> PyResult<T> {
+    match log {
+        None => outcome,
+        Some(log) => log.report(py, outcome),
+    }
+}
+
+/// Check whether a request asks for a WebSocket (RFC 6455 §4.2.1).
+///
+/// Returns:
+///     None if it does; or the exception that tells what is wrong, and the status, reason, headers and body of
+///     the answer.
+#[pyfunction]
+pub(crate) fn check_request(
+    py: Python<'_>,
+    method: String,
+    path: String,
+    version: String,
+    headers: Vec<(String, String)>,
+) -> PyResult<Option<(Py<PyAny>, ResponseParts)>> {
+    let mut request = Request::new(method, path);
+    request.headers = to_headers(py, headers)?;
+    let outcome = match &*version {
+        "HTTP/1.1" => ReceivedRequest::new(request).check().map(drop),
+        _ => Err(HandshakeError::InvalidProtocol(version)),
+    };
+    let Err(error) = outcome else { return Ok(None) };
+    let Response { status_code, reason_phrase, headers, body, .. } = error.response();
+    let headers = headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let exception = error::to_python(py, Error::Handshake(error)).into_value(py).into_any();
+    Ok(Some((exception, (status_code, reason_phrase, headers, body))))
+}
+
+fn to_response(py: Python<'_>, parts: ResponseParts) -> PyResult<Response> {
+    let (status, reason, headers, body) = parts;
+    let mut response = Response::new(status, reason);
+    response.headers = to_headers(py, headers)?;
+    response.body = body;
+    Ok(response)
+}
+
+fn to_headers(py: Python<'_>, pairs: Vec<(String, String)>) -> PyResult<Headers> {
+    let mut headers = Headers::new();
+    for (name, value) in pairs {
+        let fail = |error: openline::http::InvalidField| {
+            error::to_python(py, Error::Handshake(error.into()))
+        };
+        headers.append(&name, &value).map_err(fail)?;
+    }
+    Ok(headers)
+}
+
+/// Method, path, version, headers.
+type RequestParts = (String, String, &'static str, Vec<(String, String)>);
+
+/// Status, reason, headers, body.
+type ResponseParts = (u16, String, Vec<(String, String)>, Vec<u8>);
