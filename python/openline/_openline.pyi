@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, SupportsIndex, final, overload
 from typing_extensions import Buffer, disjoint_base
 
 from .exceptions import ConnectionClosed
-from .typing import ConnectionOption, ExtensionHeader, LoggerLike, Subprotocol, UpgradeProtocol
+from .typing import ConnectionOption, ExtensionHeader, LoggerLike, ResponseParts, Subprotocol, UpgradeProtocol
 
 __all__ = [
     "__version__",
@@ -87,8 +87,6 @@ class Handle:
     def agreed_extensions(self) -> list[Any]: ...
     @property
     def close_exc(self) -> ConnectionClosed | None: ...
-
-ResponseParts = tuple[int, str, list[tuple[str, str]], bytes]
 
 @final
 class Incoming:

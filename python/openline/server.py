@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ssl as ssl_module
 
     from .extensions.base import Extension, ServerExtensionFactory
-    from .typing import ExtensionHeader, LoggerLike, StatusLike
+    from .typing import LoggerLike, ResponseParts, StatusLike
 
 __all__ = ["ServerProtocol"]
 
@@ -65,6 +65,8 @@ class ServerProtocol(Protocol):
         logger: LoggerLike | None = None,
     ) -> None:
         super().__init__(SERVER, state=state, max_size=max_size, logger=logger)
+        self.origin: str | None = None
+        self.handshake_exc: Exception | None = None
         self.origins = origins
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
@@ -79,7 +81,7 @@ class ServerProtocol(Protocol):
         self._accepted: list[tuple[str, Any, Extension]] = []
         self._subprotocol: str | None = None
         # What is wrong with the request, and the parts of the response that says so.
-        self._problem: tuple[Exception, _openline.ResponseParts] | None = None
+        self._problem: tuple[Exception, ResponseParts] | None = None
         # Whether the answer is about a WebSocket.
         self._is_accept_called = False
 

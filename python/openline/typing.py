@@ -61,6 +61,9 @@ ConnectionOption = NewType("ConnectionOption", str)
 UpgradeProtocol = NewType("UpgradeProtocol", str)
 """A protocol in an `Upgrade` header."""
 
+ResponseParts = tuple[int, str, list[tuple[str, str]], bytes]
+"""What the binding takes and gives a response as: status, reason, headers, body."""
+
 if TYPE_CHECKING:
     LoggerLike = logging.Logger | logging.LoggerAdapter[Any]
     """What is accepted as a logger."""

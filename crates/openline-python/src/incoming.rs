@@ -133,7 +133,7 @@ impl Incoming {
         client: &Client,
         response: ResponseParts,
         subprotocol: Option<String>,
-        extensions: Vec<(String, Vec<(String, Option<String>)>, Bound<'_, PyAny>)>,
+        extensions: Vec<Accepted<'_>>,
         timeout: Option<f64>,
     ) -> PyResult<Handle> {
         let agreed = extensions
@@ -252,6 +252,9 @@ fn to_headers(py: Python<'_>, pairs: Vec<(String, String)>) -> PyResult<Headers>
     }
     Ok(headers)
 }
+
+/// Name, parameters, object.
+type Accepted<'py> = (String, Vec<(String, Option<String>)>, Bound<'py, PyAny>);
 
 /// Method, path, version, headers.
 type RequestParts = (String, String, &'static str, Vec<(String, String)>);

@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use openline_proto::{CloseFrame, Role, State};
+use openline_proto::{Role, State};
 
 use crate::client::Client;
 use crate::connection::Connection;

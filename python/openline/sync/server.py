@@ -78,6 +78,7 @@ class ServerConnection(Connection):
         close_timeout: float | None = 10,
         max_queue: int | None | tuple[int | None, int | None] = 16,
     ) -> None:
+        self.socket: Any
         super().__init__(
             sock,
             protocol,
@@ -144,7 +145,8 @@ class ServerConnection(Connection):
     ) -> None:
         protocol = self.protocol
         if protocol._incoming is None:
-            protocol._incoming = _openline.Incoming(self.socket, None, None)
+            sock: Any = self.socket
+            protocol._incoming = _openline.Incoming(sock, None, None)
         incoming = protocol._incoming
         try:
             request = Request._received_by_server(*incoming.receive(_left(deadline), self._log))
