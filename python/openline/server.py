@@ -53,6 +53,10 @@ class ServerProtocol(Protocol):
     'v2'
     """
 
+    # What says that a request, or an offer, cannot be agreed to; in drop-in mode also those of `websockets`.
+    _refuses: tuple[type[Exception], ...] = (InvalidHandshake,)
+    _declines: tuple[type[Exception], ...] = (NegotiationError,)
+
     def __init__(
         self,
         *,
@@ -111,7 +115,7 @@ class ServerProtocol(Protocol):
         self._is_accept_called = True
         try:
             key, extensions, subprotocol = self.process_request(request)
-        except InvalidHandshake as error:
+        except self._refuses as error:
             self.handshake_exc = error
             if self.debug:
                 self.logger.debug("! opening handshake failed", exc_info=True)
@@ -208,7 +212,7 @@ class ServerProtocol(Protocol):
                     continue
                 try:
                     answered, extension = factory.process_request_params(offered, self.extensions)
-                except NegotiationError:
+                except self._declines:
                     continue
                 self._accepted.append((name, list(answered), extension))
                 break
@@ -254,7 +258,7 @@ class ServerProtocol(Protocol):
         ours = ", ".join(self.available_subprotocols)
         raise NegotiationError(f"invalid subprotocol; expected one of {ours}")
 
-    def _refusal(self, error: InvalidHandshake) -> Response:
+    def _refusal(self, error: Exception) -> Response:
         """Return the response that tells what is wrong with a request."""
         if self._problem is None or self._problem[0] is not error:
             forbidden = isinstance(error, InvalidOrigin)

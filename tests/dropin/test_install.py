@@ -257,9 +257,8 @@ def test_the_rest_stays_real(situation: str) -> None:
         import websockets, websockets.asyncio.client, websockets.asyncio.server
         assert websockets.connect is websockets.asyncio.client.connect
         assert websockets.connect.__module__ == "websockets.asyncio.client"
-        from websockets.sync.server import serve, ServerConnection
         from websockets.sync.client import connect
-        assert not issubclass(ServerConnection, openline._openline.Connection)
+        from websockets.sync.server import serve
         def handler(websocket):
             for message in websocket:
                 websocket.send(message)
@@ -276,6 +275,72 @@ def test_the_rest_stays_real(situation: str) -> None:
     )
 
 
+@pytest.mark.parametrize("situation", [INSTALLED, *RELEASES, ALONE])
+def test_the_server(situation: str) -> None:
+    """Its parts are openline's, and take what is the package's own: responses, exceptions, factories."""
+    check(
+        situation,
+        """
+        import logging, threading
+        import openline
+        openline.install()
+        import websockets
+        from websockets.datastructures import Headers
+        from websockets.exceptions import InvalidStatus, NegotiationError
+        from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+        from websockets.http11 import Response
+        from websockets.protocol import State
+        from websockets.sync.client import connect
+        from websockets.sync.connection import Connection
+        from websockets.sync.server import Server, ServerConnection, basic_auth, serve, unix_serve
+        assert issubclass(ServerConnection, openline._openline.Connection) and issubclass(ServerConnection, Connection)
+        records = []
+        class Records(logging.Handler):
+            def emit(self, record):
+                records.append((record.name, record.getMessage(), getattr(record, "websocket", None)))
+        logging.getLogger("websockets.server").addHandler(Records())
+        logging.getLogger("websockets.server").setLevel(logging.INFO)
+        def handler(websocket):
+            assert websocket.state is State.OPEN
+            for message in websocket:
+                assert websocket.ping().wait(10)
+                websocket.send(message)
+        def process_request(websocket, request):
+            if request.path == "/gone":
+                return Response(410, "Gone", Headers(), b"no more")
+        def select_subprotocol(websocket, offered):
+            if "wrong" in offered:
+                raise NegotiationError("not that one")
+        factory = ServerPerMessageDeflateFactory(server_max_window_bits=10, client_max_window_bits=10)
+        with serve(
+            handler, "127.0.0.1", 0, process_request=process_request, select_subprotocol=select_subprotocol,
+            extensions=[factory],
+        ) as server:
+            assert isinstance(server, Server)
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            uri = "ws://127.0.0.1:%d" % server.socket.getsockname()[1]
+            with connect(uri) as websocket:
+                websocket.send("hello" * 100)
+                assert websocket.recv() == "hello" * 100
+                assert "server_max_window_bits=10" in websocket.response.headers["Sec-WebSocket-Extensions"]
+                assert "websockets/17.4" in websocket.response.headers["Server"]
+            for path, subprotocols, status, body in [
+                ("/gone", None, 410, b"no more"), ("/", ["wrong"], 400, b"not that one")
+            ]:
+                try:
+                    connect(uri + path, subprotocols=subprotocols)
+                except InvalidStatus as error:
+                    assert error.response.status_code == status and body in error.response.body
+                else:
+                    assert False
+            server.shutdown()
+            thread.join()
+        assert ("websockets.server", "connection open") in [record[:2] for record in records]
+        """,
+    )
+
+
 def test_placeholders() -> None:
     check(
         ALONE,
@@ -287,7 +352,7 @@ def test_placeholders() -> None:
         from websockets import WebSocketClientProtocol
         from websockets.asyncio.client import connect, ClientConnection
         from websockets.asyncio.server import serve
-        import websockets.sync.server, websockets.sync.router, websockets.server, websockets.streams
+        import websockets.streams
         assert websockets.connect.__name__ == "connect" and websockets.serve.__name__ == "serve"
         assert importlib.util.find_spec("websockets.legacy") is None
         class Mine(WebSocketClientProtocol):
@@ -295,7 +360,7 @@ def test_placeholders() -> None:
         class Other(ClientConnection):
             pass
         assert issubclass(Mine, websockets.WebSocketClientProtocol) and websockets.connect is connect
-        uses = connect, serve, Mine, Other, websockets.sync.server.serve, websockets.sync.router.route
+        uses = connect, serve, Mine, Other
         for use in uses:
             try:
                 use("ws://localhost/", ping_interval=None)
@@ -392,7 +457,7 @@ def test_modules_that_hold_the_real_client(situation: str, tmp_path: pathlib.Pat
     ended = run(situation, "-c", textwrap.dedent(program), str(tmp_path))
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "websockets.sync.client openline.dropin.client\n"
-    assert "<string>:5: RuntimeWarning: websockets.sync.client was imported before" in ended.stderr
+    assert "<string>:5: RuntimeWarning: websockets.sync was imported before" in ended.stderr
     assert "by early, which will not use openline" in ended.stderr
 
 

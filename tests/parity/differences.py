@@ -153,7 +153,6 @@ WORDINGS: list[Wording] = [
         "proxy_ssl is for https:// proxies, not for http://; drop it",
     ),
     Wording("iterable must contain uniform types", "iterable must contain bytes or str"),
-    Wording("Connection.{} takes", "ClientConnection.{} takes"),
     Wording("expected comma at 9 in websocket/", "expected protocol version at 10 in websocket/"),
     Wording("data must be str or bytes-like", "data must be str or bytes-like, not {}"),
     # What we send, and what we receive.

@@ -2,7 +2,7 @@
 
     import openline
 
-    openline.install()  # before anything imports websockets.sync.client
+    openline.install()  # before anything imports websockets.sync
 
     from websockets.sync.client import connect
 
@@ -10,8 +10,8 @@ or, without any change to the program:
 
     python -m openline run app.py
 
-Where the package `websockets` is installed, it stays what it is, but for `websockets.sync.client` and
-`websockets.sync.connection` (`beside.py`). Where it is not, its modules are openline's own (`alone.py`).
+Where the package `websockets` is installed, it stays what it is, but for its blocking client
+and server (`beside.py`). Where it is not, its modules are openline's own (`alone.py`).
 `docs/drop-in.md` tells what differs.
 """
 
@@ -25,7 +25,7 @@ __all__ = ["install", "uninstall"]
 
 
 def install() -> None:
-    """Have `websockets.sync.client` be openline's, in this process, for all imports from now on.
+    """Have `websockets.sync` be openline's, in this process, for all imports from now on.
 
     Calling it again changes nothing. `uninstall` takes it back.
 
@@ -42,8 +42,8 @@ def install() -> None:
         ImportError: `websockets` is there, and too old.
 
     Warns:
-        RuntimeWarning: modules that were imported before hold objects of the real `websockets.sync.client`,
-            and go on using them. The text names the modules.
+        RuntimeWarning: modules that were imported before hold objects of the real `websockets.sync`, and go
+            on using them. The text names the modules.
     """
     global _undo
     with _lock:

@@ -133,8 +133,14 @@ def _client() -> dict[str, Any]:
     return {**_names_of("openline.client"), **ours}
 
 
+def _server() -> dict[str, Any]:
+    ours = importlib.import_module("openline.dropin.server")
+    return {**_names_of("openline.server"), "ServerProtocol": ours.ServerProtocol}
+
+
 def _http11() -> dict[str, Any]:
-    return {**_names_of("openline.http11"), "USER_AGENT": client.USER_AGENT}
+    ours = importlib.import_module("openline.dropin.server")
+    return {**_names_of("openline.http11"), "USER_AGENT": client.USER_AGENT, "SERVER": ours.SERVER}
 
 
 def _names_of(module: str) -> dict[str, Any]:
@@ -155,6 +161,8 @@ _OURS = {
     "websockets.proxy": "openline.proxy",
     "websockets.sync.client": "openline.dropin.client",
     "websockets.sync.connection": "openline.dropin.connection",
+    "websockets.sync.router": "openline.dropin.router",
+    "websockets.sync.server": "openline.dropin.server",
     "websockets.typing": "openline.typing",
     "websockets.uri": "openline.uri",
     "websockets.utils": "openline.utils",
@@ -165,6 +173,7 @@ _MADE: dict[str, Callable[[], dict[str, Any]]] = {
     "websockets": _package,
     "websockets.client": _client,
     "websockets.http11": _http11,
+    "websockets.server": _server,
     "websockets.sync": _sync,
     "websockets.version": _version,
 }

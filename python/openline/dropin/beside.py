@@ -1,6 +1,6 @@
 """Drop-in mode with the real package `websockets`, release 15 or later.
 
-Two of its modules are replaced. Its exceptions and values become bases of ours, so that `except` clauses and
+Four of its modules are replaced. Its exceptions and values become bases of ours, so that `except` clauses and
 `isinstance` which name the real classes hold for what openline raises and hands out. They stay bases after
 `uninstall`, for the connections that are open then.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import importlib.util
 import operator
 import sys
 import warnings
@@ -20,13 +21,13 @@ from typing import Any
 from .. import datastructures, exceptions
 from .._record import Record
 from ..extensions import permessage_deflate
-from . import client, connection
+from . import client, connection, router, server
 
 __all__ = ["install"]
 
 
 def install(undo: ExitStack) -> None:
-    """Put openline's client beside what the real package has.
+    """Put openline's client and server beside what the real package has.
 
     Args:
         undo: where to note how to take it back.
@@ -34,16 +35,17 @@ def install(undo: ExitStack) -> None:
     holders = sorted(_holders())
     websockets = importlib.import_module("websockets")
     try:
-        # The real server needs the real connection, so it is imported before that is replaced.
-        importlib.import_module("websockets.sync.server")
-    except ModuleNotFoundError as error:
+        is_there = importlib.util.find_spec("websockets.sync.server") is not None
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
         raise ImportError(
             "drop-in mode goes with websockets 15 or later, or with none; "
             f"{websockets.__file__} has no server"
-        ) from error
+        )
     sync = importlib.import_module("websockets.sync")
 
-    for module in (client, connection):
+    for module in (client, connection, server, router):
         name = module.__name__.rpartition(".")[2]
         _put(undo, sys.modules, f"websockets.sync.{name}", module)
         _put(undo, vars(sync), name, module)
@@ -52,8 +54,12 @@ def install(undo: ExitStack) -> None:
     _put(undo, vars(websockets), "TimeoutError", builtins.TimeoutError)
 
     protocol = importlib.import_module("websockets.protocol")
-    client.__dict__.update(State=protocol.State, Side=protocol.Side)
+    for module in (client, connection, server):
+        module.__dict__.update(State=protocol.State, Side=protocol.Side)
     _adopt_exceptions()
+    theirs = importlib.import_module("websockets.exceptions")
+    server.ServerProtocol._refuses = (exceptions.InvalidHandshake, theirs.InvalidHandshake)
+    server.ServerProtocol._declines = (exceptions.NegotiationError, theirs.NegotiationError)
     for name in _RECORDS:
         _adopt_records(name)
     _adopt_headers()
@@ -62,7 +68,7 @@ def install(undo: ExitStack) -> None:
 
     if holders:
         warnings.warn(
-            f"websockets.sync.client was imported before openline.install() by {', '.join(holders)}, which "
+            f"websockets.sync was imported before openline.install() by {', '.join(holders)}, which "
             "will not use openline; call openline.install() before these modules are imported",
             RuntimeWarning,
             stacklevel=3,
@@ -70,11 +76,12 @@ def install(undo: ExitStack) -> None:
 
 
 def _holders() -> Iterator[str]:
-    """Generate the names of modules that hold objects of the real client."""
-    real = sys.modules.get("websockets.sync.client")
-    if real is None:
-        return
-    held = {id(getattr(real, name)) for name in client.__all__ if hasattr(real, name)} | {id(real)}
+    """Generate the names of modules that hold objects of the real client or server."""
+    held = set()
+    for ours in (client, server, router):
+        real = sys.modules.get(f"websockets.sync.{ours.__name__.rpartition('.')[2]}")
+        if real is not None:
+            held |= {id(getattr(real, name)) for name in ours.__all__ if hasattr(real, name)} | {id(real)}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("websockets", "openline") or not isinstance(module, ModuleType):
             continue

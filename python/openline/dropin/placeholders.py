@@ -14,7 +14,7 @@ def placeholder(module: str, name: str) -> type:
 
     def refuse(cls: type, *args: Any, **kwargs: Any) -> NoReturn:
         raise ImportError(
-            f"{module}.{name} is not a part of openline, whose drop-in mode has the blocking client; "
+            f"{module}.{name} is not a part of openline, whose drop-in mode has the blocking client and server; "
             "for this, install websockets: pip install websockets",
             name="websockets",
         )
@@ -36,17 +36,7 @@ PLACEHOLDERS: dict[str, tuple[str, ...]] = {
         "ServerConnection",
     ),
     "websockets.cli": ("main",),
-    "websockets.server": ("ServerProtocol",),
     "websockets.streams": ("StreamReader",),
-    "websockets.sync.router": ("route", "unix_route", "Router"),
-    "websockets.sync.server": (
-        "basic_auth",
-        "broadcast",
-        "serve",
-        "unix_serve",
-        "Server",
-        "ServerConnection",
-    ),
 }
 """Modules with nothing but such names."""
 

@@ -46,6 +46,8 @@ class Server:
         logger: the logger.
     """
 
+    _logger_name = "openline.server"
+
     def __init__(
         self,
         sock: socket.socket,
@@ -54,7 +56,7 @@ class Server:
     ) -> None:
         self.socket = sock
         self.handler = handler
-        self.logger: LoggerLike = logging.getLogger("openline.server") if logger is None else logger
+        self.logger: LoggerLike = logging.getLogger(self._logger_name) if logger is None else logger
         # Removed at the end: the path of a Unix socket that was made for this server.
         self._path: str | bytes | None = None
         # Notified when one of the sets below loses a member.

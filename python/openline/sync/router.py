@@ -119,6 +119,22 @@ def route(
     Raises:
         ImportError: `werkzeug` is not installed.
     """
+    made: Server = _route(
+        serve, url_map, *args, server_name=server_name, ssl=ssl, create_router=create_router, **kwargs
+    )
+    return made
+
+
+def _route(
+    make: Callable[..., Any],
+    url_map: Map,
+    *args: Any,
+    server_name: str | None = None,
+    ssl: ssl_module.SSLContext | Literal[True] | None = None,
+    create_router: Callable[..., Router] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Make a server by a function that is `serve`."""
     try:
         import werkzeug.routing  # noqa: F401
     except ImportError:
@@ -132,7 +148,7 @@ def route(
         response: Response | None = None if first is None else first(connection, request)
         return router.route_request(connection, request) if response is None else response
 
-    return serve(router.handler, *args, process_request=process_request, **kwargs)
+    return make(router.handler, *args, process_request=process_request, **kwargs)
 
 
 def unix_route(url_map: Map, path: PathLike | None = None, **kwargs: Any) -> Server:

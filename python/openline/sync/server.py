@@ -174,7 +174,8 @@ class ServerConnection(Connection):
             return None
         try:
             response = hook(self, *details)
-            if response is not None and not isinstance(response, Response):
+            # One of `websockets` will do.
+            if response is not None and not (hasattr(response, "status_code") and hasattr(response, "headers")):
                 raise TypeError(
                     f"{name} must return a Response, such as that of respond(), or None, "
                     f"not {type(response).__name__}"
@@ -188,7 +189,7 @@ class ServerConnection(Connection):
     def _answer(self, incoming: _openline.Incoming, response: Response, deadline: float | None) -> None:
         protocol = self.protocol
         status, reason = response.status_code, response.reason_phrase
-        parts = status, reason, list(response.headers.raw_items()), bytes(response.body)
+        parts = status, reason, list(response.headers.raw_items()), bytes(response.body or b"")
         if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
             about = "connection rejected" if protocol._is_accept_called else "HTTP response sent"
             self.logger.info("%s (%d %s)", about, status, reason)
@@ -305,57 +306,8 @@ def serve(
         TypeError, ValueError: an argument cannot be used. Nothing listens.
         OSError: it cannot listen there.
     """
-    if not callable(handler):
-        raise TypeError(f"handler must be callable, not {type(handler).__name__}")
-    if subprotocols is not None:
-        validate_subprotocols(subprotocols)  # type: ignore[arg-type]
-    factories = arguments.listed("extensions", extensions, "extension factories", _is_factory)
-    if compression == "deflate":
-        factories = list(enable_server_permessage_deflate(factories))
-    elif compression is not None:
-        raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
-    arguments.tls_context("ssl", ssl)
-    arguments.logger("logger", logger)
-    arguments.header_value("server_header", server_header, "Server")
-    for name, function in [
-        ("select_subprotocol", select_subprotocol),
-        ("process_request", process_request),
-        ("process_response", process_response),
-        ("create_connection", create_connection),
-    ]:
-        if function is not None and not callable(function):
-            raise TypeError(f"{name} must be callable, not {type(function).__name__}")
-    # What cannot be used fails now, not with the first client.
-    _settings(ping_interval, ping_timeout, idle_timeout, close_timeout, max_size, max_queue)
-    service = _Service()
-    service.handler = handler
-    service.select_subprotocol = select_subprotocol
-    service.ssl = ssl
-    service.open_timeout = arguments.seconds("open_timeout", open_timeout, none="waiting for ever")
-    service.idle_timeout = idle_timeout
-    service.create_connection = create_connection or ServerConnection
-    service.handshake_options = {
-        "process_request": process_request,
-        "process_response": process_response,
-        "server_header": server_header,
-    }
-    service.protocol_options = {
-        "origins": checked_origins("origins", origins),
-        "extensions": factories,
-        "subprotocols": subprotocols,
-        "max_size": max_size,
-        "logger": logger,
-    }
-    service.connection_options = {
-        "ping_interval": ping_interval,
-        "ping_timeout": ping_timeout,
-        "close_timeout": close_timeout,
-        "max_queue": max_queue,
-    }
-    sock, path = _listen(host, port, sock, **kwargs)
-    server = service.server = Server(sock, service.serve, logger)
-    server._path = path
-    return server
+    parameters = locals()  # which are the parameters at this point
+    return Service(**parameters.pop("kwargs"), **parameters).server
 
 
 def unix_serve(
@@ -431,10 +383,17 @@ def basic_auth(
     return process_request
 
 
-class _Service:
-    """What the connections of one server are made with."""
+class Service:
+    """A server, and what its connections are made with.
 
-    server: Server
+    Args:
+        handler, host, port, **options: the arguments of `serve`.
+    """
+
+    server_class: type[Server] = Server
+    protocol_class: type[ServerProtocol] = ServerProtocol
+    connection_class: Callable[..., ServerConnection] = ServerConnection
+
     handler: Callable[[Any], None]
     select_subprotocol: Callable[[Any, Sequence[str]], str | None] | None
     ssl: ssl_module.SSLContext | None
@@ -444,7 +403,82 @@ class _Service:
     handshake_options: dict[str, Any]
     protocol_options: dict[str, Any]
     connection_options: dict[str, Any]
-    protocol_class: type[ServerProtocol] = ServerProtocol
+    server: Server
+
+    def __init__(
+        self,
+        handler: Callable[[Any], None],
+        host: str | None,
+        port: int | None,
+        *,
+        sock: socket.socket | None,
+        ssl: ssl_module.SSLContext | None,
+        origins: Any,
+        extensions: Any,
+        subprotocols: Any,
+        select_subprotocol: Callable[[Any, Sequence[str]], str | None] | None,
+        compression: str | None,
+        process_request: Any,
+        process_response: Any,
+        server_header: str | None,
+        open_timeout: float | None,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+        idle_timeout: float | None,
+        close_timeout: float | None,
+        max_size: Any,
+        max_queue: Any,
+        logger: LoggerLike | None,
+        create_connection: Callable[..., ServerConnection] | None,
+        **kwargs: Any,
+    ) -> None:
+        for name, function in [
+            ("handler", handler),
+            ("select_subprotocol", select_subprotocol),
+            ("process_request", process_request),
+            ("process_response", process_response),
+            ("create_connection", create_connection),
+        ]:
+            if not callable(function) and (function is not None or name == "handler"):
+                raise TypeError(f"{name} must be callable, not {type(function).__name__}")
+        if subprotocols is not None:
+            validate_subprotocols(subprotocols)
+        factories = arguments.listed("extensions", extensions, "extension factories", _is_factory)
+        if compression == "deflate":
+            factories = list(enable_server_permessage_deflate(factories))
+        elif compression is not None:
+            raise ValueError(f"unsupported compression: {compression!r}; use 'deflate' or None")
+        arguments.logger("logger", logger)
+        arguments.header_value("server_header", server_header, "Server")
+        # What cannot be used fails now, not with the first client.
+        _settings(ping_interval, ping_timeout, idle_timeout, close_timeout, max_size, max_queue)
+        self.handler = handler
+        self.select_subprotocol = select_subprotocol
+        self.ssl = arguments.tls_context("ssl", ssl)
+        self.open_timeout = arguments.seconds("open_timeout", open_timeout, none="waiting for ever")
+        self.idle_timeout = idle_timeout
+        self.create_connection = create_connection or self.connection_class
+        self.handshake_options = {
+            "process_request": process_request,
+            "process_response": process_response,
+            "server_header": server_header,
+        }
+        self.protocol_options = {
+            "origins": checked_origins("origins", origins),
+            "extensions": factories,
+            "subprotocols": subprotocols,
+            "max_size": max_size,
+            "logger": logger,
+        }
+        self.connection_options = {
+            "ping_interval": ping_interval,
+            "ping_timeout": ping_timeout,
+            "close_timeout": close_timeout,
+            "max_queue": max_queue,
+        }
+        sock, path = _listen(host, port, sock, **kwargs)
+        self.server = self.server_class(sock, self.serve, logger)
+        self.server._path = path
 
     def serve(self, sock: socket.socket, address: Any) -> None:
         """Serve one client, from its socket to the end of its connection."""
