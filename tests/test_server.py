@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import os
 import pathlib
 import re
+import signal
 import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -313,6 +316,27 @@ def test_answers_to_what_cannot_be_served(status: int, request_bytes: bytes) -> 
         connect(uri).close()  # the others are served
 
 
+def test_max_connections() -> None:
+    with run(max_connections=2) as uri:
+        with connect(uri) as one, connect(uri) as other:
+            with pytest.raises(InvalidStatus) as raised:
+                connect(uri)
+            assert raised.value.response.status_code == 503
+            assert b"as many connections as it may" in raised.value.response.body
+            other.send("still served")
+            assert other.recv() == "still served"
+            assert one.state.name == "OPEN"
+
+        def connects() -> bool:
+            try:
+                connect(uri).close()
+            except InvalidStatus:
+                return False  # the handlers have not noticed yet
+            return True
+
+        until(connects)
+
+
 def test_a_client_that_says_nothing_is_cut() -> None:
     with run(open_timeout=0.05) as uri:
         assert ask(uri, b"") == b""
@@ -391,6 +415,37 @@ def test_shutdown_from_handlers(number: int) -> None:
         assert client.close_code == 1001
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_shutdown_from_a_signal_handler() -> None:
+    """The thread that it interrupts is in `serve_forever`."""
+    before = signal.signal(signal.SIGALRM, lambda number, frame: server.shutdown())
+    try:
+        with serve(echo, "127.0.0.1", 0) as server:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            server.serve_forever()
+            assert server.fileno() == -1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_nothing_is_left_of_a_connection() -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    def handler(websocket: ServerConnection) -> None:
+        seen.append(weakref.ref(websocket))
+
+    with run(handler, select_subprotocol=lambda websocket, offered: None) as uri:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            with connect(uri) as client:
+                assert client.wait_closed(10)
+            ask(uri, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            ask(uri, b"nonsense\r\n")
+        del client
+        until(lambda: all(reference() is None for reference in seen))
+        until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 def test_shutdown_can_leave_connections_open() -> None:
@@ -565,6 +620,8 @@ def test_route_asks_the_programs_process_request_first() -> None:
         (TypeError, {"ssl": True}),
         (TypeError, {"logger": "log"}),
         (TypeError, {"no_such_option": 1}),
+        (TypeError, {"max_connections": 1.5}),
+        (ValueError, {"max_connections": 0}),
         (TypeError, {"ping_interval": "1"}),
         (ValueError, {"ping_interval": 0}),
         (ValueError, {"compression": "gzip"}),

@@ -286,6 +286,11 @@ def listed(name: str, value: Iterable[Any] | None, of: str, check: Callable[[Any
     return items
 
 
+def count(name: str, value: int | None) -> int | None:
+    """Check how many of something there may be."""
+    return _count(name, value, f"{name} must be an int or None", sys.maxsize)
+
+
 def is_integer(value: Any) -> bool:
     """Whether it is an `int`, and not `True` or `False`."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -134,7 +134,8 @@ def serve(
         warnings.warn("ssl_context was renamed to ssl", DeprecationWarning, stacklevel=2)
         renamed = given.pop("ssl_context")
         parameters["ssl"] = renamed if ssl is None else ssl
-    made = _Service(idle_timeout=given.pop("idle_timeout", None), **given, **parameters).server
+    beyond = {name: given.pop(name, None) for name in ("idle_timeout", "max_connections")}
+    made = _Service(**beyond, **given, **parameters).server
     assert isinstance(made, Server), "that is its class"
     return made
 

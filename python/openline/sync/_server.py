@@ -67,6 +67,7 @@ class Server:
         self._ending: set[threading.Thread] = set()
         self._arriving: set[ServerConnection] = set()
         self._connections: set[ServerConnection] = set()
+        self._max_connections: int | None = None
         self._is_closing = False
         # Code and reason that connections are closed with, once they are.
         self._close: tuple[int, str] | None = None
@@ -155,8 +156,8 @@ class Server:
     ) -> None:
         """End the server: accept no more clients, close the connections, and wait for the handlers.
 
-        Clients that have not been answered yet get status 503. Calling it again waits for the same end. A
-        handler that calls it, and `serve_forever` in the thread that calls it, are not waited for.
+        A client whose request has come gets status 503, one that has not sent it is cut. Calling it again waits for
+        the same end. A handler that calls it, and `serve_forever` in the thread that calls it, are not waited for.
 
         Example:
             server.shutdown(code=1012, reason="restart")
@@ -188,7 +189,8 @@ class Server:
                 connection._stop_waiting()
             if close_connections:
                 for connection in connections:
-                    connection._start_close(int(code), reason)
+                    if connection.state == OPEN:  # or `_close_late` sees to it
+                        connection._start_close(int(code), reason)
             with self._changed:
                 while self._others_at_work():
                     left = None if deadline is None else deadline - time.monotonic()
@@ -231,10 +233,21 @@ class Server:
         if is_closing:
             connection._stop_waiting()
 
-    def _open(self, connection: ServerConnection) -> None:
+    def _admit(self, connection: ServerConnection) -> str | None:
+        """Count a connection that is about to open; why it may not, if so."""
+        with self._changed:
+            if self._is_closing:
+                return "The server is shutting down.\n"
+            limit = self._max_connections
+            if limit is not None and len(self._connections) >= limit:
+                return "The server has as many connections as it may.\n"
+            self._connections.add(connection)
+        return None
+
+    def _close_late(self, connection: ServerConnection) -> None:
+        """Close a connection that has opened after all others were closed."""
         with self._changed:
             self._arriving.discard(connection)
-            self._connections.add(connection)
             close = self._close
         if close is not None:
             connection._start_close(*close)

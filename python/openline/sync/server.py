@@ -133,6 +133,7 @@ class ServerConnection(Connection):
         try:
             self._shake_hands(process_request, process_response, server_header, deadline)
         finally:
+            self.protocol._connection = None  # or only the garbage collector would free them
             if self.protocol._handle is None:
                 self.close_socket()
 
@@ -164,8 +165,10 @@ class ServerConnection(Connection):
         changed = self._ask("process_response", process_response, request, response)
         if changed is not None:
             self.response = response = changed
-        if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS and self._is_server_closing():
-            self.response = response = self.respond(503, "The server is shutting down.\n")
+        if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS and isinstance(self.server, Server):
+            problem = self.server._admit(self)
+            if problem is not None:
+                self.response = response = self.respond(503, problem)
         self._answer(incoming, response, deadline)
 
     def _ask(self, name: str, hook: Callable[..., Response | None] | None, *details: Any) -> Response | None:
@@ -214,9 +217,6 @@ class ServerConnection(Connection):
         self._adopt(handle, None)
         self.logger.info("connection open")
 
-    def _is_server_closing(self) -> bool:
-        return isinstance(self.server, Server) and self.server._is_closing
-
     def _stop_waiting(self) -> None:
         """Have a handshake that waits for the client end."""
         if self.protocol._incoming is not None:
@@ -250,6 +250,7 @@ def serve(
     # Limits
     max_size: int | None | tuple[int | None, int | None] = 2**20,
     max_queue: int | None | tuple[int | None, int | None] = 16,
+    max_connections: int | None = None,
     # Logging
     logger: LoggerLike | None = None,
     # What makes the connections
@@ -294,6 +295,7 @@ def serve(
         server_header: the `Server` header; None leaves it out. Default: "Python/x.y openline/x.y.z".
         open_timeout: seconds that a client has for TLS and the handshake. Default: 10. None waits for ever.
         ping_interval, ping_timeout, idle_timeout, close_timeout, max_size, max_queue: as for `connect`.
+        max_connections: how many connections may be open; further clients get status 503. Default: None, no limit.
         logger: the logger. Default: None, `logging.getLogger("openline.server")`.
         create_connection: a subclass of `ServerConnection`, or any callable that takes what that takes. Default:
             None, `ServerConnection`.
@@ -428,6 +430,7 @@ class Service:
         close_timeout: float | None,
         max_size: Any,
         max_queue: Any,
+        max_connections: int | None,
         logger: LoggerLike | None,
         create_connection: Callable[..., ServerConnection] | None,
         **kwargs: Any,
@@ -452,6 +455,7 @@ class Service:
         arguments.header_value("server_header", server_header, "Server")
         # What cannot be used fails now, not with the first client.
         _settings(ping_interval, ping_timeout, idle_timeout, close_timeout, max_size, max_queue)
+        limit = arguments.count("max_connections", max_connections)
         self.handler = handler
         self.select_subprotocol = select_subprotocol
         self.ssl = arguments.tls_context("ssl", ssl)
@@ -479,6 +483,7 @@ class Service:
         sock, path = _listen(host, port, sock, **kwargs)
         self.server = self.server_class(sock, self.serve, logger)
         self.server._path = path
+        self.server._max_connections = limit
 
     def serve(self, sock: socket.socket, address: Any) -> None:
         """Serve one client, from its socket to the end of its connection."""
@@ -489,7 +494,7 @@ class Service:
             self.server._arrive(connection)
             connection.handshake(**self.handshake_options, timeout=_left(deadline))
             if connection.state_number != CLOSED:
-                self.server._open(connection)
+                self.server._close_late(connection)
                 self._run(connection)
         except OSError as error:  # time-outs and TLS, too
             self._logger_of(connection).info("opening handshake failed: %s", error)
@@ -507,7 +512,8 @@ class Service:
         protocol._context = self.ssl
         protocol._idle_timeout = self.idle_timeout
         connection = self.create_connection(sock, protocol, self.server, **self.connection_options)
-        protocol._connection = connection
+        if self.select_subprotocol is not None:
+            protocol._connection = connection
         return connection
 
     def _selector(self) -> Callable[[Any, Sequence[str]], str | None] | None:
