@@ -34,7 +34,7 @@ REPORTS = HERE / "reports"
 SHORT = ["1", "2", "3", "4", "5", "6", "7", "9", "10"]
 COMPRESSION = ["12", "13"]
 
-UNDER_TEST = [("rust", "client"), ("rust", "server"), ("python", "client")]
+UNDER_TEST = [("rust", "client"), ("rust", "server"), ("python", "client"), ("python", "server")]
 FOR_COMPARISON = [("websockets", "client"), ("websockets", "server")]
 
 # Seconds for one endpoint. It takes 10 for the short form, and for `websockets` 400 for the long one.
