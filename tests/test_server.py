@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import logging
 import os
 import pathlib
@@ -11,6 +12,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import weakref
@@ -107,6 +109,49 @@ def test_clients_of_websockets() -> None:
             client.send("synchronous" * 100)
             assert client.recv() == "synchronous" * 100
         assert asyncio.run(talk(uri)) == "asynchronous" * 100
+
+
+NODE = """
+const { WebSocket } = require("ws");
+const client = new WebSocket(process.argv[1], ["v2", "v1"], { headers: { "X-Trace": "7" } });
+const seen = [];
+client.on("open", () => {
+  client.send("text ".repeat(100));
+  client.send(Buffer.from([1, 2, 3]));
+  client.send("frag", { fin: false });
+  client.send("mented", { fin: true });
+  client.ping("are you there");
+});
+client.on("pong", (data) => seen.push("pong " + data));
+client.on("message", (data, isBinary) => {
+  seen.push(isBinary ? data.toString("hex") : String(data));
+  if (data == "fragmented") client.close(4001, "enough");
+});
+client.on("close", (code, reason) => {
+  console.log(JSON.stringify([client.protocol, client.extensions, seen.sort(), code, String(reason)]));
+});
+"""
+
+
+def test_client_of_node() -> None:
+    ends = []
+
+    def handler(websocket: ServerConnection) -> None:
+        assert websocket.request is not None and websocket.request.headers["X-Trace"] == "7"
+        echo(websocket)
+        ends.append((websocket.close_code, websocket.close_reason))
+
+    node = pathlib.Path(__file__).parent / "node"
+    with run(handler, subprotocols=["v1"]) as uri:
+        program = subprocess.run(
+            ["node", "-e", NODE, uri], cwd=node, capture_output=True, text=True, timeout=30, check=True
+        )
+        until(lambda: bool(ends))
+    subprotocol, extensions, seen, code, reason = json.loads(program.stdout)
+    assert (subprotocol, code, reason) == ("v1", 4001, "enough")
+    assert extensions.startswith("permessage-deflate")
+    assert seen == ["010203", "fragmented", "pong are you there", "text " * 100]
+    assert ends == [(4001, "enough")]
 
 
 def test_unix_socket(tmp_path: pathlib.Path) -> None:
