@@ -185,7 +185,8 @@ def handler(websocket: Any) -> None:
         if message == "raise":
             raise ZeroDivisionError
         if message == "close":
-            return websocket.close(4000, "as you like")
+            websocket.close(4000, "as you like")
+            return
         websocket.send(message)
 
 
