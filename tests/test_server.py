@@ -598,8 +598,8 @@ def test_broadcast_reaches_all_and_a_slow_peer_holds_up_nobody(caplog: pytest.Lo
         message = "x" * 100_000
         for _ in range(200):
             broadcast(server.connections, message)
-        for client in clients:
-            assert [client.recv(10) for _ in range(200)] == [message] * 200
+            for client in clients:
+                assert client.recv(10) == message
         assert "skipped broadcast" in caplog.text
         with pytest.raises(ExceptionGroup):
             broadcast(server.connections, message, raise_exceptions=True)

@@ -160,6 +160,9 @@ class ServerProtocol(Protocol):
     def process_request(self, request: Request) -> tuple[str, str | None, str | None]:
         """Check a request, and choose extensions and a subprotocol.
 
+        Args:
+            request: the request.
+
         Returns:
             `Sec-WebSocket-Accept`, `Sec-WebSocket-Extensions` and `Sec-WebSocket-Protocol` of the response.
 
@@ -181,6 +184,9 @@ class ServerProtocol(Protocol):
     def process_origin(self, headers: Headers) -> str | None:
         """Return the `Origin` of a request.
 
+        Args:
+            headers: the headers of the request.
+
         Raises:
             InvalidOrigin: it is not among `origins`.
         """
@@ -196,6 +202,9 @@ class ServerProtocol(Protocol):
         """Choose among the extensions that a client offers.
 
         Each offer is shown to the factories of that name, until one takes it.
+
+        Args:
+            headers: the headers of the request.
 
         Returns:
             `Sec-WebSocket-Extensions` of the response, None for none; and the extensions.
@@ -223,6 +232,9 @@ class ServerProtocol(Protocol):
 
     def process_subprotocol(self, headers: Headers) -> str | None:
         """Choose among the subprotocols that a client offers.
+
+        Args:
+            headers: the headers of the request.
 
         Raises:
             NegotiationError: there is none in common.

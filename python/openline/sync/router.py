@@ -37,6 +37,14 @@ class Router:
         url_map: the rules.
         server_name: the server's name as clients see it. Default: None, the `Host` header.
         url_scheme: "wss" if clients use TLS. Default: "ws".
+
+    Example:
+        class Lobby(Router):
+            def not_found(self, connection):
+                return connection.respond(404, "There is no such room.")
+
+        with route(Map([Rule("/room/<name>", endpoint=room)]), "localhost", 0, create_router=Lobby) as server:
+            server.serve_forever()
     """
 
     def __init__(self, url_map: Map, server_name: str | None = None, url_scheme: str = "ws") -> None:
@@ -47,21 +55,39 @@ class Router:
             rule.websocket = True
 
     def get_server_name(self, connection: ServerConnection, request: Request) -> str:
-        """Return the server's name, for redirects and rules with a host."""
+        """Return the server's name, for redirects and rules with a host.
+
+        Args:
+            connection: the connection.
+            request: its request.
+        """
         return request.headers["Host"] if self.server_name is None else self.server_name
 
     def redirect(self, connection: ServerConnection, url: str) -> Response:
-        """Return the response that sends a client elsewhere."""
+        """Return the response that sends a client elsewhere.
+
+        Args:
+            connection: the connection.
+            url: where to.
+        """
         response = connection.respond(http.HTTPStatus.FOUND, f"Found at {url}")
         response.headers["Location"] = url
         return response
 
     def not_found(self, connection: ServerConnection) -> Response:
-        """Return the response for a path without a handler."""
+        """Return the response for a path without a handler.
+
+        Args:
+            connection: the connection.
+        """
         return connection.respond(http.HTTPStatus.NOT_FOUND, "Not Found")
 
     def route_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Find the handler for a request, and keep it as `handler` and `handler_kwargs` of the connection.
+
+        Args:
+            connection: the connection.
+            request: its request.
 
         Returns:
             None; or the response, if there is no handler.
@@ -85,7 +111,11 @@ class Router:
         return None
 
     def handler(self, connection: ServerConnection) -> None:
-        """Call the handler that was found."""
+        """Call the handler that was found.
+
+        Args:
+            connection: the connection.
+        """
         connection.handler(connection, **connection.handler_kwargs)
 
 
@@ -153,6 +183,10 @@ def _route(
 
 def unix_route(url_map: Map, path: PathLike | None = None, **kwargs: Any) -> Server:
     """Make a server that has a handler for each path, over a Unix socket.
+
+    Example:
+        with unix_route(Map([Rule("/room/<name>", endpoint=room)]), "/run/server.sock") as server:
+            server.serve_forever()
 
     Args:
         url_map: as for `route`.

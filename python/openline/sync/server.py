@@ -274,7 +274,7 @@ def serve(
         handler: called for each connection, with the `ServerConnection`. When it returns the connection is
             closed, with code 1011 after an exception, which is logged.
         host: the interface to listen on, by name or address. Default: None, all of them.
-        port: the port; 0 is any free one.
+        port: the port; 0 is any free one. Default: None, any.
         sock: a socket that listens already, in place of `host` and `port`. Default: None.
         ssl: the context for TLS, made with `ssl.PROTOCOL_TLS_SERVER`. Default: None, no TLS.
         origins: the values of the `Origin` header that are accepted: texts, compiled patterns that must match
@@ -323,7 +323,7 @@ def unix_serve(
 
     Args:
         handler: as for `serve`.
-        path: the path of the socket.
+        path: the path of the socket. Default: None, with `sock`.
         **kwargs: as `serve`.
 
     Raises:
