@@ -47,6 +47,7 @@ def programs() -> Iterator[list[tuple[str, ...]]]:
             ("logging_frames.py", echo.uri),
             ("stats.py", echo.uri),
             ("fault_proxy.py",),  # it has servers and proxies of its own
+            ("server.py",),  # it is one
         ]
 
 
