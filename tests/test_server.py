@@ -285,6 +285,18 @@ def test_faults_of_process_request_are_logged_and_not_told(result: Any, caplog: 
     assert "process_request failed" in caplog.text
 
 
+def test_a_response_that_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
+    def process_response(websocket: ServerConnection, request: Request, response: Response) -> None:
+        response.headers["X-Name"] = "a\r\nX-Smuggled: b"
+
+    with run(process_response=process_response) as uri:
+        with pytest.raises(InvalidStatus) as raised:
+            connect(uri)
+        assert raised.value.response.status_code == 500
+        assert "X-Smuggled" not in raised.value.response.headers
+    assert "process_response failed" in caplog.text
+
+
 def test_basic_auth() -> None:
     names = []
 

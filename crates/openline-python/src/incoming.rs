@@ -30,7 +30,7 @@ pub(crate) struct Incoming {
 
 enum Stage {
     Arrived(Stream),
-    Asked(openline::Incoming, Option<Log>, Option<Journal>),
+    Asked(Box<openline::Incoming>, Option<Log>, Option<Journal>),
     Over,
 }
 
@@ -97,11 +97,12 @@ impl Incoming {
         let headers = headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let version = incoming.received().version();
         let parts = (method.clone(), path.clone(), version, headers);
-        *self.stage() = Stage::Asked(incoming, log, journal);
+        *self.stage() = Stage::Asked(Box::new(incoming), log, journal);
         Ok(parts)
     }
 
-    /// Answer with a response that opens no connection, and close the socket.
+    /// Answer with a response that opens no connection, and close the socket. One that cannot be sent leaves the
+    /// request to be answered.
     ///
     /// Args:
     ///     response: status, reason, headers and body.
@@ -112,8 +113,8 @@ impl Incoming {
         response: ResponseParts,
         timeout: Option<f64>,
     ) -> PyResult<()> {
-        let (incoming, log, _) = self.take_asked(py)?;
         let response = to_response(py, response)?;
+        let (incoming, log, _) = self.take_asked(py)?;
         let outcome = self.step(py, timeout, move |opening| incoming.refuse(&response, opening));
         report(py, log.as_ref(), outcome)
     }
@@ -144,8 +145,8 @@ impl Incoming {
                 Ok(Agreed { params: agreed, coding: extension::coding_of(&object)? })
             })
             .collect::<PyResult<Vec<_>>>()?;
-        let (incoming, log, journal) = self.take_asked(py)?;
         let response = to_response(py, response)?;
+        let (incoming, log, journal) = self.take_asked(py)?;
         let outcome = self.step(py, timeout, |opening| {
             incoming.accept(response, subprotocol, agreed, client.client(), opening)
         });
@@ -173,7 +174,7 @@ impl Incoming {
         py: Python<'_>,
     ) -> PyResult<(openline::Incoming, Option<Log>, Option<Journal>)> {
         match self.take() {
-            Stage::Asked(incoming, log, journal) => Ok((incoming, log, journal)),
+            Stage::Asked(incoming, log, journal) => Ok((*incoming, log, journal)),
             _ => Err(error::invalid_state(py, "there is no request to answer")),
         }
     }

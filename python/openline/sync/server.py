@@ -22,7 +22,7 @@ from ..exceptions import ConnectionClosed, InvalidHandshake, InvalidHeader, Inva
 from ..extensions.permessage_deflate import enable_server_permessage_deflate
 from ..headers import build_www_authenticate_basic, parse_authorization_basic, validate_subprotocols
 from ..http11 import SERVER, Request, Response
-from ..protocol import CLOSED, CONNECTING, OPEN
+from ..protocol import CLOSED, CONNECTING
 from ..server import INTERNAL_ERROR, ServerProtocol, checked_origins
 from ._server import Server
 from ._socket import view

@@ -57,7 +57,7 @@ pub struct Incoming {
     addresses: (Address, Address),
     received: ReceivedRequest,
     journal: Option<Journal>,
-    is_secure: bool,
+    timings: Timings,
 }
 
 impl Incoming {
@@ -89,7 +89,7 @@ impl Incoming {
         journal: Option<Journal>,
     ) -> Result<Incoming> {
         let stream = stream.into();
-        let is_secure = stream.is_secured();
+        let timings = Timings { tls: stream.tls_time(), ..Timings::default() };
         let Carried { transport, addresses } = stream.carry()?;
         let journal = journal.or_else(|| Journal::for_target(SERVER));
         if let Some(journal) = &journal {
@@ -99,7 +99,7 @@ impl Incoming {
         if let Some(journal) = &journal {
             journal.request(Way::Received, received.request());
         }
-        Ok(Incoming { transport, addresses, received, journal, is_secure })
+        Ok(Incoming { transport, addresses, received, journal, timings })
     }
 
     /// The request.
@@ -179,7 +179,7 @@ impl Incoming {
         settings: &Settings,
         opening: &Opening<'_>,
     ) -> Result<Connection> {
-        let Incoming { transport, addresses, received, journal, is_secure } = self;
+        let Incoming { transport, addresses, received, journal, timings } = self;
         let driver = Driver::shared().map_err(no_driver)?;
         let mut bytes = Vec::new();
         response.encode(&mut bytes);
@@ -191,8 +191,6 @@ impl Incoming {
             journal.state("OPEN");
         }
         let settings = Settings { journal, ..settings.clone() };
-        // Whether there is TLS is all that is told of the time it took.
-        let timings = Timings { tls: is_secure.then_some(Duration::ZERO), ..Timings::default() };
         let request = received.request().clone();
         let established =
             Established { addresses, request, response, subprotocol, extensions, timings };

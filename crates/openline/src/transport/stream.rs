@@ -7,12 +7,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::SockRef;
 
 use super::{Opening, Secure, Socket, Transport};
 use crate::address::{self, Address};
 use crate::error::{Error, Result};
+use crate::timings::timed;
 
 /// A stream that is connected already.
 ///
@@ -33,7 +35,8 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Stream {
     source: Source,
-    is_secured: bool,
+    /// How long the handshake of the TLS over it took, if there is any of ours.
+    tls: Option<Duration>,
 }
 
 enum Source {
@@ -114,18 +117,19 @@ impl Stream {
         opening: &Opening<'_>,
     ) -> Result<Stream> {
         let Carried { transport, addresses } = self.carry()?;
-        let transport = secure.secure(transport, peer, opening)?;
+        let mut tls = None;
+        let transport = timed(&mut tls, || secure.secure(transport, peer, opening))?;
         let source = Source::Carried(Carried { transport, addresses });
-        Ok(Stream { source, is_secured: true })
+        Ok(Stream { source, tls })
     }
 
     fn of(source: Source) -> Stream {
-        Stream { source, is_secured: false }
+        Stream { source, tls: None }
     }
 
-    /// Whether there is TLS of ours over it.
-    pub(crate) fn is_secured(&self) -> bool {
-        self.is_secured
+    /// How long the handshake of the TLS over it took, if there is any of ours.
+    pub(crate) fn tls_time(&self) -> Option<Duration> {
+        self.tls
     }
 
     pub(crate) fn carry(self) -> Result<Carried> {
