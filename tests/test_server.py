@@ -519,16 +519,73 @@ def test_shutdown_can_leave_connections_open() -> None:
         assert not ending.is_alive()
 
 
-def test_shutdown_does_not_wait_for_clients_on_their_way_in() -> None:
+def test_shutdown_turns_clients_away_that_are_on_their_way_in() -> None:
     server = serve(echo, "127.0.0.1", 0)
     with serving(server) as uri:
-        port = int(uri.rpartition(":")[2])
-        sock = socket.create_connection(("127.0.0.1", port), timeout=10)
-        until(lambda: len(server._arriving) == 1)
-        begun = time.monotonic()
-        server.shutdown()
-        assert time.monotonic() - begun < 5  # and not `open_timeout`
-        sock.close()
+        address = "127.0.0.1", int(uri.rpartition(":")[2])
+        silent = [socket.create_connection(address, timeout=10) for _ in range(3)]
+        silent[1].sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        with connect(uri):  # which was accepted after those
+            begun = time.monotonic()
+            server.shutdown()
+            assert time.monotonic() - begun < 5  # and not `open_timeout`
+        for sock in silent:
+            with sock, sock.makefile("rb") as answer:
+                assert answer.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
+
+
+def test_clients_without_a_request_have_no_thread_and_hold_up_nobody() -> None:
+    with run(echo, open_timeout=0.5) as uri:
+        address = "127.0.0.1", int(uri.rpartition(":")[2])
+        before = threading.active_count()
+        silent = [socket.create_connection(address, timeout=10) for _ in range(100)]
+        with connect(uri) as client:
+            client.send("served")
+            assert client.recv() == "served"
+            assert threading.active_count() == before + 1
+        for sock in silent:
+            with sock:
+                assert sock.recv(1) == b""  # cut by `open_timeout`
+
+
+@pytest.mark.parametrize("limit", ["max_handshakes", "max_per_address"])
+def test_limits_for_clients_on_their_way_in(limit: str) -> None:
+    with run(echo, **{limit: 2}) as uri:
+        address = "127.0.0.1", int(uri.rpartition(":")[2])
+        silent = [socket.create_connection(address, timeout=10) for _ in range(2)]
+        with socket.create_connection(address, timeout=10) as sock, sock.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
+        for sock in silent:
+            sock.close()
+        until(lambda: is_served(uri))
+        if limit == "max_per_address":
+            with connect(uri), connect(uri):  # the places of those before were left
+                with pytest.raises(InvalidStatus):
+                    connect(uri)
+
+
+def is_served(uri: str) -> bool:
+    try:
+        connect(uri).close()
+    except InvalidStatus:
+        return False
+    return True
+
+
+def test_a_client_that_is_silent_instead_of_shaking_hands_for_tls(certificate: pathlib.Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with run(echo, ssl=context, open_timeout=0.5) as uri:
+        address = "127.0.0.1", int(uri.rpartition(":")[2])
+        silent = [socket.create_connection(address, timeout=10) for _ in range(10)]
+        with connect(uri.replace("ws:", "wss:"), ssl=trust) as client:
+            client.send("served")
+            assert client.recv() == "served"
+        for sock in silent:
+            with sock:
+                assert sock.recv(1) == b""
 
 
 def test_shutdown_with_a_handler_that_goes_on() -> None:

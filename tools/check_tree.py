@@ -32,7 +32,7 @@ ASYNC_RUNTIMES = {
 }
 
 UNSAFE_ALLOWED = {
-    "crates/openline/src/driver/poller/epoll.rs",
+    "crates/openline/src/poller/system.rs",
     "crates/openline/src/fork/at_fork.rs",  # pthread_atfork has no safe form
     "crates/openline-python/src/convert.rs",
     "crates/openline-python/src/interpreter.rs",  # PyInterpreterState_GetID, and PyIter_Next that unwinds

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use openline::http::Request;
-use openline::{Address, Deadline, Error, Timings};
+use openline::{Address, Deadline, Error, State, Timings};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -691,6 +691,12 @@ impl Connection {
 
     fn line(&self, py: Python<'_>) -> PyResult<&Line> {
         Ok(&self.adopted(py)?.line)
+    }
+
+    /// The line, if it is open.
+    pub(crate) fn line_if_open(&self) -> Option<&Line> {
+        let line = &self.adopted.get()?.line;
+        (line.state() == State::Open).then_some(line)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The class `Incoming`: a client of a server on its way into a connection.
 
+use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use openline::handshake::server::ReceivedRequest;
 use openline::handshake::{ExtensionParams, HandshakeError};
 use openline::http::{Headers, Request, Response};
 use openline::transport::{Opening, Stream};
-use openline::{Deadline, Error, Journal};
+use openline::{Deadline, Error, Journal, Seat};
 use pyo3::prelude::*;
 
 use crate::connect::{Client, Wanted, given_stream};
@@ -18,7 +19,6 @@ use crate::extension;
 use crate::handle::{Handle, Opened};
 use crate::line::Log;
 use crate::signals;
-use crate::ssl;
 use crate::timeout::limit;
 
 /// A client that was accepted: first its request is received, then it is answered.
@@ -26,10 +26,14 @@ use crate::timeout::limit;
 pub(crate) struct Incoming {
     stage: Mutex<Stage>,
     is_given_up: AtomicBool,
+    /// What the connection has for its address.
+    seat: Mutex<Option<Seat>>,
 }
 
 enum Stage {
-    Arrived(Stream),
+    Connected(Stream),
+    /// Its request has come, of which no logger knows yet.
+    Arrived(Box<openline::Incoming>),
     Asked(Box<openline::Incoming>, Option<Log>, Option<Journal>),
     Over,
 }
@@ -38,31 +42,33 @@ enum Stage {
 impl Incoming {
     /// Args:
     ///     sock: the socket, as `Client.connect_over` takes it.
-    ///     context: an `ssl.SSLContext` to shake hands by, or None.
-    ///     timeout: seconds for the TLS handshake; None waits for ever.
-    ///
-    /// Raises:
-    ///     ssl.SSLError: the client did not agree to TLS.
-    ///     TimeoutError: `timeout` was over.
     #[new]
-    #[pyo3(signature = (sock, context, timeout))]
-    fn new(
-        sock: &Bound<'_, PyAny>,
-        context: Option<&Bound<'_, PyAny>>,
-        timeout: Option<f64>,
-    ) -> PyResult<Incoming> {
-        let incoming =
-            Incoming { stage: Mutex::new(Stage::Over), is_given_up: AtomicBool::new(false) };
-        let mut stream = given_stream(sock)?;
-        if let Some(context) = context {
-            let secure = ssl::server_tls(context);
-            let outcome = incoming.step(sock.py(), timeout, |opening| {
-                stream.secured_by(&*secure, ssl::CLIENT, opening)
-            });
-            stream = outcome?;
+    fn new(sock: &Bound<'_, PyAny>) -> PyResult<Incoming> {
+        Ok(Incoming::at(Stage::Connected(given_stream(sock)?)))
+    }
+
+    /// Duplicate the socket's descriptor, for the caller to close; None if it is answered already.
+    fn dup(&self, py: Python<'_>) -> PyResult<Option<i32>> {
+        let stage = self.stage();
+        let Stage::Arrived(incoming) = &*stage else { return Ok(None) };
+        let Some(source) = incoming.source() else { return Ok(None) };
+        let duplicate = source.try_clone_to_owned();
+        Ok(Some(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd()))
+    }
+
+    /// Seconds that are left for the handshake; None if there is no limit.
+    fn time_left(&self) -> Option<f64> {
+        match &*self.stage() {
+            Stage::Arrived(incoming) => {
+                incoming.deadline().remaining().map(|left| left.as_secs_f64())
+            }
+            _ => None,
         }
-        *incoming.stage() = Stage::Arrived(stream);
-        Ok(incoming)
+    }
+
+    /// Give the place of the client's address to others.
+    fn leave(&self) {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Receive the request. One that is none is answered here.
@@ -81,17 +87,25 @@ impl Incoming {
     ///     InvalidState: it was received already.
     #[pyo3(signature = (timeout, log))]
     fn receive(&self, py: Python<'_>, timeout: Option<f64>, log: Wanted) -> PyResult<RequestParts> {
-        let Stage::Arrived(stream) = self.take() else {
-            return Err(error::invalid_state(py, "the request was received already"));
-        };
+        let stage = self.take();
         let journal = log.as_ref().map(|(_, max_log_size)| Journal::new(Some(*max_log_size)));
         let log = match (&journal, log) {
             (Some(journal), Some((logger, _))) => Some(Log::of_connection(journal.clone(), logger)),
             _ => None,
         };
         let noted = journal.clone();
-        let outcome = self
-            .step(py, timeout, move |opening| openline::Incoming::receive(stream, opening, noted));
+        let outcome = match stage {
+            Stage::Connected(stream) => self.step(py, timeout, move |opening| {
+                openline::Incoming::receive(stream, opening, noted.as_ref())
+            }),
+            Stage::Arrived(incoming) => Ok(match &noted {
+                Some(journal) => incoming.with_journal(journal),
+                None => *incoming,
+            }),
+            Stage::Asked(..) | Stage::Over => {
+                return Err(error::invalid_state(py, "the request was received already"));
+            }
+        };
         let incoming = report(py, log.as_ref(), outcome)?;
         let Request { method, path, headers, .. } = incoming.request();
         let headers = headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -161,6 +175,17 @@ impl Incoming {
 }
 
 impl Incoming {
+    /// A client of a lobby.
+    pub(crate) fn arrived(mut incoming: Box<openline::Incoming>) -> Incoming {
+        let seat = incoming.take_seat();
+        Incoming { seat: Mutex::new(seat), ..Incoming::at(Stage::Arrived(incoming)) }
+    }
+
+    fn at(stage: Stage) -> Incoming {
+        let (is_given_up, seat) = (AtomicBool::new(false), Mutex::new(None));
+        Incoming { stage: Mutex::new(stage), is_given_up, seat }
+    }
+
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }

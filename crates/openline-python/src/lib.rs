@@ -4,6 +4,7 @@
 //! calls the engine, attaches, and converts the result. The package around it, in `python/openline`,
 //! has the signatures that users see, the checks of arguments and the exceptions.
 
+mod broadcast;
 mod connect;
 mod connection;
 mod convert;
@@ -20,6 +21,7 @@ mod handle;
 mod incoming;
 mod interpreter;
 mod line;
+mod lobby;
 mod receive;
 mod send;
 mod signals;
@@ -43,8 +45,10 @@ fn _openline(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<connect::Client>()?;
     module.add_class::<handle::Handle>()?;
     module.add_class::<incoming::Incoming>()?;
+    module.add_class::<lobby::Lobby>()?;
     module.add_function(wrap_pyfunction!(incoming::check_request, module)?)?;
     module.add_class::<connection::Connection>()?;
+    module.add_function(wrap_pyfunction!(broadcast::broadcast, module)?)?;
     module.add_class::<echo_server::EchoServer>()?;
     module.add_class::<fault_proxy::FaultProxy>()?;
     module.add_class::<deflate::Deflate>()?;

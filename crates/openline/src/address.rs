@@ -18,7 +18,7 @@ use socket2::{SockAddr, SockRef};
 /// assert!(address.ip().is_loopback());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// A TCP address.

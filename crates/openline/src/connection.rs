@@ -64,6 +64,26 @@ pub(crate) struct Established {
     pub(crate) timings: Timings,
 }
 
+/// Two handles are equal if they are of the same connection.
+///
+/// ```
+/// # fn main() -> openline::Result<()> {
+/// # let server = openline::testing::EchoServer::start()?;
+/// let line = openline::connect(server.uri())?;
+/// let other = openline::connect(server.uri())?;
+/// let mut room = vec![line.clone(), other.clone()];
+/// room.retain(|connection| *connection != line);
+/// assert_eq!(room.len(), 1);
+/// # Ok(()) }
+/// ```
+impl PartialEq for Connection {
+    fn eq(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.line, &other.line)
+    }
+}
+
+impl Eq for Connection {}
+
 impl Connection {
     pub(crate) fn new(
         transport: Arc<dyn Transport>,

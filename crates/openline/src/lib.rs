@@ -30,6 +30,7 @@
 
 mod acknowledgement;
 mod address;
+mod broadcast;
 mod client;
 mod closed;
 #[cfg(all(test, not(feature = "model")))]
@@ -51,6 +52,7 @@ mod messages;
 mod model;
 mod opening;
 mod outgoing;
+mod poller;
 pub mod proxy;
 mod read;
 mod reconnect;
@@ -65,6 +67,7 @@ mod trust;
 mod write;
 
 pub use address::Address;
+pub use broadcast::broadcast;
 pub use client::{Client, connect};
 pub use closed::{Cause, Closed};
 pub use connection::Connection;
@@ -83,7 +86,9 @@ pub use read::Payload;
 pub use reconnect::Reconnect;
 pub use report::{CloseReport, Traffic};
 pub use rustls;
-pub use server::{Incoming, RunningServer, Server};
+pub use server::{
+    Arrival, Incoming, Lobby, LobbyOptions, LobbyWaker, MessageHandler, RunningServer, Seat, Server,
+};
 pub use timings::Timings;
 
 /// The Rust examples of the README, which must compile.

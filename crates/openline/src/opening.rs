@@ -97,8 +97,18 @@ impl<'a> Opening<'a> {
     /// }
     /// ```
     pub fn wait(&self, transport: &dyn Transport, interest: Interest) -> Result<()> {
+        self.wait_until(Deadline::NEVER, transport, interest)
+    }
+
+    /// As [`wait`](Opening::wait), and until another deadline, at which nothing fails.
+    pub(crate) fn wait_until(
+        &self,
+        until: Deadline,
+        transport: &dyn Transport,
+        interest: Interest,
+    ) -> Result<()> {
         // In slices, for a wish to give up that no signal tells this thread of.
-        let slice = self.deadline.min(Deadline::from(SLICE));
+        let slice = self.deadline.min(until).min(Deadline::from(SLICE));
         let _ = transport.wait(interest, slice);
         self.check()
     }

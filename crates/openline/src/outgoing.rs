@@ -21,6 +21,9 @@ pub struct Outgoing<'m> {
     pub(crate) kind: Kind,
     pub(crate) payload: &'m [u8],
     pub(crate) compress: Compress,
+    /// What a compressor with an empty context has made of it, for a connection that has compression and no
+    /// other extension.
+    pub(crate) compressed: Option<&'m [u8]>,
 }
 
 impl<'m> Outgoing<'m> {
@@ -34,7 +37,7 @@ impl<'m> Outgoing<'m> {
     /// # let _ = message;
     /// ```
     pub fn new(kind: Kind, payload: &'m [u8]) -> Outgoing<'m> {
-        Outgoing { kind, payload, compress: Compress::Auto }
+        Outgoing { kind, payload, compress: Compress::Auto, compressed: None }
     }
 
     /// Whether to compress it, on a connection with permessage-deflate. Default

@@ -18,7 +18,7 @@ from ..http11 import Request, Response
 from ..protocol import Side as Side  # in `beside` others are put in their place
 from ..protocol import State as State
 from ..server import ServerProtocol as OpenlineProtocol
-from ..sync import server
+from ..sync import _service, server
 from ..sync.server import basic_auth
 from .client import VERSION
 from .connection import Connection, broadcast
@@ -84,7 +84,7 @@ class Server(server.Server):
     _logger_name = "websockets.server"
 
 
-class _Service(server.Service):
+class _Service(_service.Service):
     server_class = Server
     protocol_class = ServerProtocol
     connection_class = ServerConnection
@@ -134,10 +134,14 @@ def serve(
         warnings.warn("ssl_context was renamed to ssl", DeprecationWarning, stacklevel=2)
         renamed = given.pop("ssl_context")
         parameters["ssl"] = renamed if ssl is None else ssl
-    beyond = {name: given.pop(name, None) for name in ("idle_timeout", "max_connections")}
+    beyond = {name: given.pop(name, None) for name in _BEYOND}
     made = _Service(**beyond, **given, **parameters).server
     assert isinstance(made, Server), "that is its class"
     return made
+
+
+# What only openline has.
+_BEYOND = ("idle_timeout", "max_connections", "max_handshakes", "max_per_address")
 
 
 def unix_serve(handler: Callable[[Any], None], path: PathLike | None = None, **kwargs: Any) -> Server:

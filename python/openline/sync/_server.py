@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import socket
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..typing import LoggerLike
+    from ._service import Service
     from .server import ServerConnection
 
 __all__ = ["Server"]
@@ -57,6 +59,8 @@ class Server:
         self.socket = sock
         self.handler = handler
         self.logger: LoggerLike = logging.getLogger(self._logger_name) if logger is None else logger
+        # What makes connections of clients, if `serve` has made this.
+        self._service: Service | None = None
         # Removed at the end: the path of a Unix socket that was made for this server.
         self._path: str | bytes | None = None
         # Notified when one of the sets below loses a member.
@@ -100,19 +104,44 @@ class Server:
             self._serving.add(this)
         try:
             self.logger.info("server listening on %s", get_socket_name(self.socket))
-            # Another process, or thread, may have been faster to accept the client that was announced.
-            self.socket.setblocking(False)
-            poll = select.poll()
-            poll.register(self.socket, select.POLLIN)
-            poll.register(self._woken, select.POLLIN)
-            while not self._is_closing:
-                poll.poll()
-                self._accept()
+            if self._service is None:
+                self._serve_sockets()
+            else:
+                self._serve_requests(self._service)
         finally:
             with self._changed:
                 self._serving.discard(this)
                 self._close_wakes()
                 self._changed.notify_all()
+
+    def _serve_requests(self, service: Service) -> None:
+        lobby = service.lobby(self.socket)
+        try:
+            poll = select.poll()
+            poll.register(lobby.fileno(), select.POLLIN)
+            poll.register(self._woken, select.POLLIN)
+            left = None
+            while not self._is_closing:
+                # Rounded up, or it would come back too early, again and again.
+                poll.poll(None if left is None else math.ceil(left * 1000))
+                left = lobby.turn()
+                while (arrival := lobby.next()) is not None:
+                    if isinstance(arrival, Exception):
+                        self.logger.info("opening handshake failed: %s", arrival)
+                    else:
+                        self._start(service.welcome, arrival)
+        finally:
+            lobby.close()
+
+    def _serve_sockets(self) -> None:
+        # Another process, or thread, may have been faster to accept the client that was announced.
+        self.socket.setblocking(False)
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        while not self._is_closing:
+            poll.poll()
+            self._accept()
 
     def _accept(self) -> None:
         try:
@@ -125,19 +154,25 @@ class Server:
                 self.logger.warning("cannot accept a client: %s", error)
                 time.sleep(_PAUSE)
             return
-        thread = threading.Thread(target=self._handle, args=(sock, address))
+        if not self._start(self.handler, sock, address):
+            sock.close()
+
+    def _start(self, handle: Callable[..., None], *client: Any) -> bool:
+        """Handle a client in a thread of its own; whether there is one."""
+        thread = threading.Thread(target=self._handle, args=(handle, *client))
         with self._changed:
             self._handling.add(thread)
         try:
             thread.start()
         except RuntimeError as error:  # no more threads
             self.logger.warning("cannot serve a client: %s", error)
-            sock.close()
             self._forget(thread)
+            return False
+        return True
 
-    def _handle(self, sock: socket.socket, address: Any) -> None:
+    def _handle(self, handle: Callable[..., None], *client: Any) -> None:
         try:
-            self.handler(sock, address)
+            handle(*client)
         finally:
             self._forget(threading.current_thread())
 
@@ -156,8 +191,8 @@ class Server:
     ) -> None:
         """End the server: accept no more clients, close the connections, and wait for the handlers.
 
-        A client whose request has come gets status 503, one that has not sent it is cut. Calling it again waits for
-        the same end. A handler that calls it, and `serve_forever` in the thread that calls it, are not waited for.
+        Clients that are not connected yet get status 503, unless TLS is in the way. Calling it again waits for the
+        same end. A handler that calls it, and `serve_forever` in the thread that calls it, are not waited for.
 
         Example:
             server.shutdown(code=1012, reason="restart")

@@ -13,7 +13,7 @@ from .. import _arguments as arguments
 from .. import _openline
 from .._made_once import made_once
 from ..client import ClientProtocol
-from ..exceptions import ConcurrencyError, ConnectionClosed, SendTimeout
+from ..exceptions import ConnectionClosed
 from ..frames import CloseCode
 from ..http11 import Request, Response
 from ..protocol import CLOSED, CONNECTING, OPEN, Protocol, State
@@ -285,37 +285,9 @@ def broadcast(
     """
     if not isinstance(message, (str, bytes, bytearray, memoryview)):
         raise TypeError(f"message must be str or bytes-like, not {type(message).__name__}")
-    busy = [connection for connection in connections if _send_within(0, connection, message, text)]
-    deadline = time.monotonic() + _BUSY_TIME
-    skipped: list[Exception] = []
-    for connection in busy:
-        problem = _send_within(max(0, deadline - time.monotonic()), connection, message, text)
-        if problem is None:
-            continue
-        if raise_exceptions:
-            skipped.append(problem)
-        else:
-            connection.logger.warning("skipped broadcast: %s", problem)
-    if skipped:
-        raise ExceptionGroup("skipped broadcast", skipped)
-
-
-def _send_within(
-    seconds: float, connection: Connection, message: DataLike, text: bool | None
-) -> Exception | None:
-    """Send a message, unless the connection is not open; what stands in the way if it cannot be sent in time."""
-    if connection.state_number != OPEN:
-        return None
-    try:
-        connection.send(message, timeout=seconds, text=text)
-    except SendTimeout as error:
-        return None if error.committed else error  # the rest goes out when there is room
-    except ConnectionClosed:
-        return None  # it was open a moment ago
-    except ConcurrencyError as error:
-        return error
-    return None
-
-
-# Seconds for the connections that others write to at the moment, all of them together.
-_BUSY_TIME = 0.05
+    connections = list(connections)
+    skipped = _openline.broadcast(connections, message, text)
+    if raise_exceptions and skipped:
+        raise ExceptionGroup("skipped broadcast", [problem for _, problem in skipped])
+    for index, problem in skipped:
+        connections[index].logger.warning("skipped broadcast: %s", problem)

@@ -199,6 +199,40 @@ impl Encoding {
         outcome
     }
 
+    /// Notes that a whole message goes out which a compressor of its own has compressed, with an empty
+    /// context, for all connections with the same parameters; gives the reserved bits. The next message
+    /// begins with an empty context, too: what this one would refer to is not where this side thinks it is.
+    ///
+    /// # Panics
+    ///
+    /// If there is more than compression ([`can_undo`](Encoding::can_undo)), or within a fragmented message.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use openline_proto::extension::deflate::PerMessageDeflate;
+    /// # use openline_proto::handshake::ExtensionParams;
+    /// use openline_proto::extension::{self, Compress, Encoding};
+    /// use openline_proto::{Kind, Part, Rsv};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let deflate = Arc::new(PerMessageDeflate::server());
+    /// # let agreed = extension::answer(&[deflate], &[ExtensionParams::new("permessage-deflate")]);
+    /// let mut shared = Vec::new();
+    /// let mut alone = Encoding::new(&agreed).expect("there is an extension");
+    /// alone.data(Kind::Text, Part::Whole, b"for all of you", Compress::Always, &mut shared)?;
+    ///
+    /// let mut of_connection = Encoding::new(&agreed).expect("there is an extension");
+    /// assert_eq!(of_connection.compressed_elsewhere(), Rsv::RSV1);
+    /// // … and `shared` is what goes out.
+    /// # Ok(()) }
+    /// ```
+    pub fn compressed_elsewhere(&mut self) -> Rsv {
+        assert!(self.can_undo(), "another extension takes part");
+        assert!(!self.message.is_open, "a whole message within a fragmented one");
+        self.before = self.message;
+        self.compressors().for_each(Compressor::reset);
+        Rsv::RSV1
+    }
+
     /// Encodes a control frame, of which compression leaves all as it is.
     ///
     /// # Errors

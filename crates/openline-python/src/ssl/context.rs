@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
-use openline::transport::{Interest, Opening, Secure, Transport};
+use openline::transport::{Interest, Opening, Secure, ServerTls, TlsHandshake, Transport};
 use openline::{Error, TlsError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -21,12 +21,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(context: &Bound<'_, PyAny>) -> Context {
-        Context { context: context.clone().unbind(), is_server: false }
+    pub(super) fn new(context: &Bound<'_, PyAny>, is_server: bool) -> Context {
+        Context { context: context.clone().unbind(), is_server }
     }
 
-    pub(super) fn for_server(context: &Bound<'_, PyAny>) -> Context {
-        Context { is_server: true, ..Context::new(context) }
+    fn begin(&self, below: Arc<dyn Transport>, peer: &str) -> openline::Result<Handshake> {
+        let transport = below.clone();
+        let tls = attached(|py| self.wrap(py, transport, peer).map_err(other))?;
+        Ok(Handshake { tls, peer: peer.to_owned() })
     }
 
     /// The object that speaks TLS over the transport below.
@@ -88,6 +90,40 @@ fn over_socket(
     PythonTls::over_socket(&context.call_method("wrap_socket", (plain,), Some(options))?, true)
 }
 
+/// A handshake by a context.
+#[derive(Debug)]
+struct Handshake {
+    tls: PythonTls,
+    /// The name of the server, or who it is for errors.
+    peer: String,
+}
+
+impl TlsHandshake for Handshake {
+    fn go_on(&mut self) -> openline::Result<Option<Interest>> {
+        let Handshake { tls, peer } = self;
+        attached(|py| {
+            let fail = |error| Error::Tls(TlsError::new(peer, error));
+            loop {
+                let step = match tls.handshake(py) {
+                    Ok(step) => step.map_err(fail)?,
+                    Err(error) if is_of_tls(py, &error) => return Err(fail(to_io(py, error))),
+                    Err(error) => return Err(other(error)),
+                };
+                return Ok(match step {
+                    Step::Done(()) => None,
+                    Step::WantsRead if tls.fetch(py).map_err(fail)? => continue,
+                    Step::WantsRead => Some(Interest::Read),
+                    Step::WantsWrite => Some(Interest::Write),
+                });
+            }
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Arc<dyn Transport> {
+        Arc::new(self.tls)
+    }
+}
+
 impl Secure for Context {
     fn secure(
         &self,
@@ -95,35 +131,22 @@ impl Secure for Context {
         server_name: &str,
         opening: &Opening<'_>,
     ) -> openline::Result<Arc<dyn Transport>> {
-        let below = transport.clone();
-        let tls = attached(|py| self.wrap(py, below, server_name).map_err(other))?;
-        let mut is_over = false;
-        while !is_over {
-            let interest = attached(|py| {
-                let fail = |error| Error::Tls(TlsError::new(server_name, error));
-                let step = match tls.handshake(py) {
-                    Ok(step) => step.map_err(fail)?,
-                    Err(error) if is_of_tls(py, &error) => return Err(fail(to_io(py, error))),
-                    Err(error) => return Err(other(error)),
-                };
-                Ok(match step {
-                    Step::Done(()) => {
-                        is_over = true;
-                        None
-                    }
-                    Step::WantsRead if tls.fetch(py).map_err(fail)? => None,
-                    Step::WantsRead => Some(Interest::Read),
-                    Step::WantsWrite => Some(Interest::Write),
-                })
-            })?;
-            match interest {
-                Some(interest) => opening.wait(&*transport, interest)?,
-                None => opening.check()?,
-            }
+        let mut handshake = Box::new(self.begin(transport.clone(), server_name)?);
+        while let Some(interest) = handshake.go_on()? {
+            opening.wait(&*transport, interest)?;
         }
-        Ok(Arc::new(tls))
+        Ok(handshake.finish())
     }
 }
+
+impl ServerTls for Context {
+    fn begin(&self, transport: Arc<dyn Transport>) -> openline::Result<Box<dyn TlsHandshake>> {
+        Ok(Box::new(self.begin(transport, CLIENT)?))
+    }
+}
+
+/// Whom a server speaks TLS with, for errors.
+pub(crate) const CLIENT: &str = "a client";
 
 /// Runs a step of the handshake, attached.
 fn attached<T>(step: impl FnOnce(Python<'_>) -> openline::Result<T>) -> openline::Result<T> {

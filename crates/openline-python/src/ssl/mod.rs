@@ -12,25 +12,24 @@ mod turn;
 use std::any::Any;
 use std::sync::Arc;
 
-use openline::transport::{Opening, Secure, Stream, Transport};
+use openline::transport::{Opening, Secure, ServerTls, Stream, Transport};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use context::Context;
+
+pub(crate) use context::CLIENT;
 use transport::PythonTls;
 
 /// TLS by an `ssl.SSLContext`.
 pub(crate) fn context_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
-    Arc::new(Context::new(context))
+    Arc::new(Context::new(context, false))
 }
 
 /// TLS by an `ssl.SSLContext`, for the server's side.
-pub(crate) fn server_tls(context: &Bound<'_, PyAny>) -> Arc<dyn Secure> {
-    Arc::new(Context::for_server(context))
+pub(crate) fn server_tls(context: &Bound<'_, PyAny>) -> Arc<dyn ServerTls> {
+    Arc::new(Context::new(context, true))
 }
-
-/// Whom a server speaks TLS with, for errors.
-pub(crate) const CLIENT: &str = "a client";
 
 /// No TLS, for a `wss://` URI over a socket that is secure already.
 #[derive(Debug)]

@@ -15,8 +15,6 @@
 //! watched, its first message costs the driver one wake-up, after which it is looked at again; a
 //! loop of `recv` costs none. That is why a caller does not disarm the watch.
 
-mod poller;
-
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
@@ -29,11 +27,10 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use crate::deadline::Deadline;
 use crate::fork::PerProcess;
 use crate::line::Line;
+use crate::poller::{self, Events, Poller, Ready, Watch};
 use crate::read::Drained;
 use crate::sync::{self, Arc, AtomicU32, Bug, Mutex, Ordering, Weak, lock, try_lock};
 use crate::transport::Transport;
-
-use poller::{Events, Poller, Ready, Watch};
 
 /// The shared side of the driver.
 #[derive(Debug)]
@@ -246,6 +243,8 @@ pub(crate) enum Next {
     Watch,
     /// There is more to read.
     Again,
+    /// It is read by others.
+    Leave,
     /// It is over.
     Forget,
 }
@@ -456,8 +455,10 @@ impl DriverThread {
         };
         match (next, line) {
             (Next::Again, _) => self.unfinished.push(id),
-            (Next::Look, line) => {
-                self.look_at(id);
+            (Next::Look | Next::Leave, line) => {
+                if next == Next::Look {
+                    self.look_at(id);
+                }
                 // The watch for room goes on: who uses the connection may only receive.
                 if let Some(line) = line {
                     self.rewatch(id, &line);
@@ -500,6 +501,9 @@ impl DriverThread {
 impl Driver {
     /// Reads what nobody else reads, and writes what waits for room, whoever reads.
     pub(crate) fn serve(&self, line: &Line, scratch: &mut Vec<u8>) -> Next {
+        if line.is_attended() {
+            return Next::Leave;
+        }
         let drained = self.drain_unused(line, scratch);
         if let Some(mut half) = try_lock(&line.write) {
             if drained.is_some() {
@@ -518,25 +522,14 @@ impl Driver {
 
     /// Reads, unless somebody has used the connection of late.
     fn drain_unused(&self, line: &Line, scratch: &mut Vec<u8>) -> Option<Drained> {
-        let mut half = line.try_lock_read()?;
+        let half = line.try_lock_read()?;
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
             drop(half);
             line.bell.ring_after_unlock();
             return None;
         }
-        half.buffer.borrow(scratch);
-        let drained = line.drain(&mut half);
-        half.buffer.give_back(scratch);
-        half.release_memory();
-        if drained == Drained::Empty
-            && let Some(transport) = &half.transport
-        {
-            transport.release_buffers();
-        }
-        drop(half);
-        line.bell.ring_after_unlock();
-        Some(drained)
+        Some(line.drain_lent(half, scratch))
     }
 }
 

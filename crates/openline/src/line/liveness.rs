@@ -27,7 +27,7 @@ impl Line {
                 self.keep_alive(now);
                 self.end_if_idle(now);
                 self.end_if_unacknowledged(now);
-                self.release_compression(now);
+                self.release_memory(now);
             }
             State::Closing => {
                 let deadline = self.bell.status().close_deadline;
@@ -149,10 +149,14 @@ impl Line {
         }
     }
 
-    fn release_compression(&self, now: Instant) {
+    fn release_memory(&self, now: Instant) {
         // Who writes now is not idle.
         if let Some(mut half) = try_lock(&self.write) {
-            half.release_compression(now);
+            if self.is_attended() {
+                half.release_memory(now); // The driver does not come by otherwise.
+            } else {
+                half.release_compression(now);
+            }
             self.leave_write(half);
         }
     }

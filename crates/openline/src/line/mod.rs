@@ -5,6 +5,7 @@
 //! | in `recv` | blocks, with the right to read | control frames, if the right to write is free |
 //! | in `send` | what is there, while it waits for room | blocks, with the right to write |
 //! | in `ping`, `close`, `wait_closed` | one of them, what is there, when poll tells | as in `recv` |
+//! | of a server that calls back for messages | what is there, in place of the driver | as in `recv` |
 //! | the driver | what is there, when nobody else reads | what a full socket did not take |
 //!
 //! Whoever neither reads nor is the one that polls waits at the bell.
@@ -12,11 +13,13 @@
 //! Lock order: nobody waits for a second half while holding one (`try_lock` only). The status comes
 //! after the halves, and the pending control frames after the status.
 
+mod attendant;
 mod ending;
 mod liveness;
 mod lookout;
 mod pinging;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use openline_proto::extension::Agreed;
@@ -35,6 +38,8 @@ use crate::status::{Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock};
 use crate::transport::Transport;
 use crate::write::{PendingControl, WriteHalf};
+
+pub(crate) use attendant::Attendant;
 
 /// What a connection is made with; see [`Client`](crate::Client) for the meaning of each.
 #[derive(Clone, Debug)]
@@ -83,6 +88,8 @@ pub(crate) struct Line {
 
     // Read state.
     pub(crate) read: Mutex<ReadHalf>,
+    /// Who reads in place of the driver, if somebody does.
+    attendant: OnceLock<Box<dyn Attendant>>,
     /// Whether a caller receives: a second one is refused.
     pub(crate) receiving: AtomicBool,
     /// Whether the message at the front is to be dropped, by whoever reads next.
@@ -140,6 +147,7 @@ impl Line {
             process: Process::current(),
             registration: Registration::new(),
             read: Mutex::new(read),
+            attendant: OnceLock::new(),
             receiving: AtomicBool::new(false),
             is_skipping: AtomicBool::new(false),
             is_looked_out: AtomicBool::new(false),

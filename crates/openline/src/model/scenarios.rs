@@ -200,6 +200,7 @@ fn drive(line: &Arc<Line>) -> thread::JoinHandle<()> {
             match line.driver.serve(&line, &mut scratch) {
                 Next::Forget => return,
                 Next::Again => {}
+                Next::Leave => unreachable!("bug: nobody else attends to it"),
                 Next::Look => {
                     if line.transport().is_none() {
                         return;

@@ -271,7 +271,7 @@ impl Line {
     /// Lets the right to read go, and whoever waits for it know.
     pub(crate) fn leave_read(&self, mut half: MutexGuard<'_, ReadHalf>) {
         half.used_at = self.driver.tick();
-        drop(half);
+        self.leave_to_attendant(half);
         self.bell.ring_after_unlock();
     }
 

@@ -1,26 +1,29 @@
 //! A client's request, before it is answered.
 
 use std::io;
-use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use openline_proto::Role;
 use openline_proto::extension::Agreed;
-use openline_proto::handshake::server::{ReceivedRequest, ServerHandshake, ServerProgress};
-use openline_proto::http::{Limits, Request, Response};
+use openline_proto::handshake::HandshakeError;
+use openline_proto::handshake::server::ReceivedRequest;
+use openline_proto::http::{Request, Response};
 
+use super::reception::{Reception, Step};
+use super::refusal::Refusal;
+use super::seats::Seat;
 use crate::address::Address;
 use crate::client::{Client, no_driver};
 use crate::connection::{Connection, Established};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
-use crate::journal::{Journal, SERVER, Way};
+use crate::journal::{Journal, Way};
 use crate::line::Settings;
 use crate::opening::Opening;
 use crate::timings::Timings;
-use crate::transport::{Carried, Interest, Stream, Transport};
+use crate::transport::{Interest, Stream, Transport};
 
 /// A client whose request has come and has no answer yet: for servers that accept clients themselves.
 /// [`Server`](crate::Server) does all of this.
@@ -58,11 +61,14 @@ pub struct Incoming {
     received: ReceivedRequest,
     journal: Option<Journal>,
     timings: Timings,
+    deadline: Deadline,
+    /// What the connection has for its address, as long as it is open.
+    seat: Option<Seat>,
 }
 
 impl Incoming {
-    /// Reads the request that a client sends over this stream, which may be one that was made
-    /// [secure](Stream::secured_by). One that is no HTTP, or over a limit, is answered here.
+    /// Reads the request that a client sends over this stream. One that is no HTTP, or over a limit, is answered
+    /// here.
     ///
     /// # Errors
     ///
@@ -86,20 +92,110 @@ impl Incoming {
     pub fn receive(
         stream: impl Into<Stream>,
         opening: &Opening<'_>,
-        journal: Option<Journal>,
+        journal: Option<&Journal>,
     ) -> Result<Incoming> {
-        let stream = stream.into();
-        let timings = Timings { tls: stream.tls_time(), ..Timings::default() };
-        let Carried { transport, addresses } = stream.carry()?;
-        let journal = journal.or_else(|| Journal::for_target(SERVER));
-        if let Some(journal) = &journal {
-            journal.state("CONNECTING");
+        let mut reception = Reception::new(stream.into(), None, journal.cloned())?;
+        loop {
+            match reception.step() {
+                Step::Arrived(incoming) => {
+                    return Ok(incoming.admitted(None, opening.deadline()));
+                }
+                Step::Failed(error) => return Err(error),
+                Step::Wait(interest) => {
+                    let Some(transport) = reception.transport().cloned() else { continue };
+                    let waited = opening.wait_until(reception.deadline(), &*transport, interest);
+                    if let Err(error) = waited {
+                        return Err(reception.into_fault().unwrap_or(error));
+                    }
+                }
+            }
         }
-        let received = receive(&*transport, opening, journal.as_ref())?;
+    }
+
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        addresses: (Address, Address),
+        received: ReceivedRequest,
+        journal: Option<Journal>,
+        timings: Timings,
+    ) -> Incoming {
         if let Some(journal) = &journal {
             journal.request(Way::Received, received.request());
         }
-        Ok(Incoming { transport, addresses, received, journal, timings })
+        let deadline = Deadline::NEVER;
+        Incoming { transport, addresses, received, journal, timings, deadline, seat: None }
+    }
+
+    /// What it has for its address, to be kept as long as the connection is open; `None` if nothing is counted, or
+    /// it was taken already. Default: it is given up when the request is answered.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use openline::transport::Opening;
+    /// use openline::{Deadline, Incoming};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut client, ours) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    /// let opening = Opening::new(Deadline::NEVER, &|| false);
+    /// let mut incoming = Incoming::receive(ours, &opening, None)?; // by no lobby
+    /// assert!(incoming.take_seat().is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn take_seat(&mut self) -> Option<Seat> {
+        self.seat.take()
+    }
+
+    /// With the time that it has, and its seat.
+    pub(super) fn admitted(self, seat: Option<Seat>, deadline: Deadline) -> Incoming {
+        Incoming { seat, deadline, ..self }
+    }
+
+    /// Has a journal note what happens, the request first: for one of a [`Lobby`](crate::Lobby).
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use std::io::Write;
+    /// use openline::transport::Opening;
+    /// use openline::{Deadline, Incoming, Journal};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut client, ours) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    /// let opening = Opening::new(Deadline::NEVER, &|| false);
+    /// let journal = Journal::new(None);
+    /// let incoming = Incoming::receive(ours, &opening, None)?.with_journal(&journal);
+    /// # drop(incoming);
+    /// let mut lines = Vec::new();
+    /// journal.give_out(|record| {
+    ///     lines.push(record.to_string());
+    ///     Ok::<(), std::convert::Infallible>(())
+    /// })?;
+    /// assert_eq!(lines[..2], ["= connection is CONNECTING", "< GET / HTTP/1.1"]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_journal(self, journal: &Journal) -> Incoming {
+        journal.state("CONNECTING");
+        journal.request(Way::Received, self.received.request());
+        Incoming { journal: Some(journal.clone()), ..self }
+    }
+
+    /// By when the connection is to be open: the client's time for the handshake began when it was accepted.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use openline::transport::Opening;
+    /// use openline::{Deadline, Incoming};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut client, ours) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    /// let opening = Opening::new(Deadline::NEVER, &|| false);
+    /// assert_eq!(Incoming::receive(ours, &opening, None)?.deadline(), Deadline::NEVER);
+    /// # Ok(()) }
+    /// ```
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     /// The request.
@@ -114,6 +210,24 @@ impl Incoming {
     /// See the example of [`Incoming`].
     pub fn received(&self) -> &ReceivedRequest {
         &self.received
+    }
+
+    /// The client's descriptor, if it has one.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use openline::transport::Opening;
+    /// use openline::{Deadline, Incoming};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut client, ours) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    /// let opening = Opening::new(Deadline::NEVER, &|| false);
+    /// assert!(Incoming::receive(ours, &opening, None)?.source().is_some());
+    /// # Ok(()) }
+    /// ```
+    pub fn source(&self) -> Option<BorrowedFd<'_>> {
+        self.transport.source()
     }
 
     /// The client's address.
@@ -146,7 +260,7 @@ impl Incoming {
     /// See the example of [`Incoming`].
     pub fn refuse(self, response: &Response, opening: &Opening<'_>) -> Result<()> {
         let bytes = self.received.reject(response.clone());
-        refuse_with(&*self.transport, &bytes, opening, self.journal.as_ref())
+        Refusal::new(self.transport, bytes, self.journal).run(opening)
     }
 
     /// Sends the response that opens the connection, which [`ServerRequest::accept`] has made, and gives the
@@ -171,6 +285,14 @@ impl Incoming {
         self.open(response, subprotocol, extensions, &like.settings, opening)
     }
 
+    /// A client that is refused without its time being taken.
+    pub(super) fn into_refused(self, response: Response) -> (Reception, Option<Seat>, Deadline) {
+        let error = HandshakeError::InvalidStatus(response.clone().into()).into();
+        let bytes = self.received.reject(response);
+        let refusal = Refusal::new(self.transport, bytes, self.journal);
+        (Reception::refusing(refusal, error, self.addresses), self.seat, self.deadline)
+    }
+
     pub(super) fn open(
         self,
         response: Response,
@@ -179,7 +301,7 @@ impl Incoming {
         settings: &Settings,
         opening: &Opening<'_>,
     ) -> Result<Connection> {
-        let Incoming { transport, addresses, received, journal, timings } = self;
+        let Incoming { transport, addresses, received, journal, timings, .. } = self;
         let driver = Driver::shared().map_err(no_driver)?;
         let mut bytes = Vec::new();
         response.encode(&mut bytes);
@@ -197,74 +319,6 @@ impl Incoming {
         let leftover = received.leftover();
         Ok(Connection::new(transport, Role::Server, settings, leftover, driver, established))
     }
-}
-
-fn receive(
-    transport: &dyn Transport,
-    opening: &Opening<'_>,
-    journal: Option<&Journal>,
-) -> Result<ReceivedRequest> {
-    let mut handshake = ServerHandshake::new(Limits::default());
-    let mut buffer = vec![0; REQUEST_READ_LEN];
-    loop {
-        match transport.try_read(&mut buffer) {
-            Ok(0) => return Err(handshake.receive_eof().into()),
-            Ok(len) => match handshake.receive(&buffer[..len]) {
-                Ok(ServerProgress::Request(request)) => return Ok(request),
-                Ok(ServerProgress::Pending(pending)) => handshake = pending,
-                Err(error) => {
-                    let mut bytes = Vec::new();
-                    error.response().encode(&mut bytes);
-                    // The fault of the request is what is to be told.
-                    let _ = refuse_with(transport, &bytes, opening, journal);
-                    return Err(error.into());
-                }
-            },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                opening.wait(transport, Interest::Read)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(handshake.receive_eof().into()),
-        }
-        // A client that dribbles does not get more time.
-        opening.check()?;
-    }
-}
-
-/// Sends an answer, and ends the stream in such a way that it arrives.
-fn refuse_with(
-    transport: &dyn Transport,
-    bytes: &[u8],
-    opening: &Opening<'_>,
-    journal: Option<&Journal>,
-) -> Result<()> {
-    if let Some((journal, response)) = journal.zip(Response::parse_head(bytes)) {
-        journal.response(Way::Sent, &response);
-    }
-    write(transport, bytes, opening)?;
-    if let Some(journal) = journal {
-        journal.end_of_stream(Way::Sent);
-        journal.state("CLOSED");
-    }
-    transport.shutdown(Shutdown::Write);
-    // RFC 9112 §9.6: a server that closes while bytes come makes the client's system drop the answer.
-    let lingering = opening.within(Deadline::from(LINGER));
-    let mut buffer = vec![0; REQUEST_READ_LEN];
-    let mut left = LINGER_LEN;
-    while left > 0 {
-        match transport.try_read(&mut buffer) {
-            Ok(0) => break,
-            Ok(len) => left = left.saturating_sub(len),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if lingering.wait(transport, Interest::Read).is_err() {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    Ok(())
 }
 
 fn write(transport: &dyn Transport, mut bytes: &[u8], opening: &Opening<'_>) -> Result<()> {
@@ -287,10 +341,3 @@ fn write(transport: &dyn Transport, mut bytes: &[u8], opening: &Opening<'_>) -> 
         }
     }
 }
-
-/// Read at once during the handshake.
-const REQUEST_READ_LEN: usize = 4096;
-
-/// For so long, and so many bytes, a client that is refused is listened to, so that it hears the answer.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_LEN: usize = 1 << 20;

@@ -1,20 +1,22 @@
 //! What accepts clients: a socket that listens.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use socket2::SockRef;
+
+/// A stream socket that listens, TCP or Unix.
 #[derive(Debug)]
-pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix { listener: UnixListener, _path: SocketPath },
+pub(crate) struct Listener {
+    socket: OwnedFd,
+    /// Removed with it.
+    _path: Option<SocketPath>,
 }
 
 /// The path of a Unix socket, removed with the listener.
 #[derive(Debug)]
-pub(crate) struct SocketPath(pub(super) PathBuf);
+struct SocketPath(PathBuf);
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
@@ -24,34 +26,26 @@ impl Drop for SocketPath {
 }
 
 impl Listener {
+    pub(crate) fn new(socket: OwnedFd) -> Listener {
+        Listener { socket, _path: None }
+    }
+
+    /// A Unix socket whose path is to be removed at the end.
+    pub(super) fn at_path(socket: OwnedFd, path: PathBuf) -> Listener {
+        Listener { socket, _path: Some(SocketPath(path)) }
+    }
+
     pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
-        match self {
-            Listener::Tcp(listener) => listener.set_nonblocking(true),
-            Listener::Unix { listener, .. } => listener.set_nonblocking(true),
-        }
+        SockRef::from(&self.socket).set_nonblocking(true)
     }
 
     pub(crate) fn accept(&self) -> io::Result<OwnedFd> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (socket, _): (_, SocketAddr) = listener.accept()?;
-                socket.set_nonblocking(false)?;
-                // As for clients: messages are written whole.
-                let _ = socket.set_nodelay(true);
-                Ok(socket.into())
-            }
-            Listener::Unix { listener, .. } => {
-                let (socket, _) = listener.accept()?;
-                socket.set_nonblocking(false)?;
-                Ok(socket.into())
-            }
-        }
+        let (socket, _) = SockRef::from(&self.socket).accept()?;
+        socket.set_nonblocking(false)?;
+        Ok(socket.into())
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Listener::Tcp(listener) => listener.as_fd(),
-            Listener::Unix { listener, .. } => listener.as_fd(),
-        }
+        self.socket.as_fd()
     }
 }

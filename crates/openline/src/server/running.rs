@@ -1,33 +1,27 @@
-//! A server at work: it accepts, runs a handler in a thread for each connection, and ends gracefully.
+//! A server at work: the lobby's thread, the threads of the handlers, and the end.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use openline_proto::extension::deflate::PerMessageDeflate;
-use openline_proto::extension::{self, Agreed};
 use openline_proto::handshake::HandshakeError;
-use openline_proto::handshake::server::{ReceivedRequest, ServerOpen, ServerReply};
-use rustix::event::{PollFd, PollFlags};
 
+use super::Options;
+use super::cannot_listen;
 use super::incoming::Incoming;
 use super::listener::Listener;
-use super::tls::{CLIENT, Certified};
-use super::{Options, cannot_listen};
+use super::lobby::{Arrival, Lobby, LobbyWaker, unavailable};
+use super::pool::Pool;
+use super::registry::{Place, Registry, go_away};
+use super::rota::{MessageHandler, Rota};
+use super::seats::Seat;
 use crate::address::Address;
-use crate::client::Client;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::error::Result;
-use crate::extensions::Extensions;
+use crate::error::{Error, Result};
 use crate::fork::Process;
+use crate::journal::SERVER;
 use crate::opening::Opening;
-use crate::status::SLICE;
-use crate::transport::{Stream, poll_until};
 
 /// A server at work. Dropping it shuts it down.
 ///
@@ -48,8 +42,15 @@ pub struct RunningServer {
     /// is done.
     process: Process,
     shared: Arc<Shared>,
-    wake: UnixStream,
+    pool: Arc<Pool<Box<Incoming>>>,
+    waker: LobbyWaker,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What is done with the connections.
+pub(super) enum Style {
+    Blocking(Box<dyn Fn(Connection) + Send + Sync>),
+    Messages(Box<dyn MessageHandler>),
 }
 
 impl RunningServer {
@@ -57,19 +58,29 @@ impl RunningServer {
         listener: Listener,
         address: Address,
         options: Options,
-        handler: impl Fn(Connection) + Send + Sync + 'static,
+        style: Style,
     ) -> Result<RunningServer> {
         let fail = |error| cannot_listen(&address.to_string(), error);
-        let (wake, woken) = UnixStream::pair().map_err(fail)?;
-        listener.set_nonblocking().map_err(fail)?;
-        let shared = Arc::new(Shared::new(options, handler));
-        let accepting = Acceptor { listener, woken, shared: shared.clone() };
+        let lobby = Lobby::of(listener, options.lobby.clone()).map_err(fail)?;
+        let waker = lobby.waker();
+        let handling = match style {
+            Style::Blocking(handler) => Handling::Blocking(handler),
+            Style::Messages(handler) => {
+                let rota = Rota::new(handler, options.workers, waker.clone());
+                Handling::Messages(rota.map_err(fail)?)
+            }
+        };
+        let registry = Registry::new(options.max_connections);
+        let shared = Arc::new(Shared { options, handling, registry });
+        let at_work = shared.clone();
+        let pool = Pool::new(move |incoming: Box<Incoming>| at_work.serve(*incoming));
+        let acceptor = Acceptor { lobby, shared: shared.clone(), pool: pool.clone() };
         let thread = std::thread::Builder::new()
             .name("openline-accept".to_owned())
-            .spawn(move || accepting.run())
+            .spawn(move || acceptor.run())
             .map_err(fail)?;
         let process = Process::current();
-        Ok(RunningServer { address, process, shared, wake, thread: Some(thread) })
+        Ok(RunningServer { address, process, shared, pool, waker, thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -86,7 +97,7 @@ impl RunningServer {
         &self.address
     }
 
-    /// The number of connections that are open.
+    /// The connections that are open, for [`broadcast`](crate::broadcast) say.
     ///
     /// ```
     /// use openline::Server;
@@ -97,11 +108,16 @@ impl RunningServer {
     /// })?;
     /// let line = openline::connect(&format!("ws://{}/", server.address()))?;
     /// assert_eq!(line.recv()?, "counted".into());
-    /// assert_eq!(server.connections(), 1);
+    /// assert_eq!(server.connections().len(), 1);
     /// # Ok(()) }
     /// ```
-    pub fn connections(&self) -> usize {
-        if self.process.is_current() { self.shared.state().connections.len() } else { 0 }
+    pub fn connections(&self) -> Vec<Connection> {
+        let mut connections = match self.process.is_current() {
+            true => self.shared.registry.connections(),
+            false => Vec::new(),
+        };
+        connections.retain(|connection| connection.line.is_open());
+        connections
     }
 
     /// Ends it: no new connections, the open ones are closed with 1001 (going away), and their
@@ -129,13 +145,11 @@ impl RunningServer {
             std::mem::forget(thread); // there is nothing to wait for
             return;
         }
-        self.shared.state().is_ending = true;
-        // The acceptor is there until it is joined, so the wake arrives.
-        let _ = self.wake.write_all(b"x");
+        self.shared.registry.end();
+        self.waker.wake();
         // A panic there was reported by the thread itself.
         let _ = thread.join();
-        let connections: Vec<Connection> =
-            self.shared.state().connections.values().cloned().collect();
+        let connections = self.shared.registry.connections();
         for connection in &connections {
             go_away(connection);
         }
@@ -144,16 +158,10 @@ impl RunningServer {
             // Not interruptible, and of this process.
             let _ = connection.wait_closed(deadline);
         }
-        let mut state = self.shared.state();
-        while state.threads > 0 {
-            let left = deadline.remaining().unwrap_or(SLICE);
-            if left.is_zero() {
-                return;
-            }
-            state = match self.shared.thread_ended.wait_timeout(state, left) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+        drop(connections);
+        self.pool.end(deadline);
+        if let Handling::Messages(rota) = &self.shared.handling {
+            rota.end(deadline);
         }
     }
 }
@@ -173,117 +181,64 @@ impl fmt::Debug for RunningServer {
 /// What the threads of a server share.
 struct Shared {
     options: Options,
-    handler: Box<dyn Fn(Connection) + Send + Sync>,
-    state: Mutex<State>,
-    thread_ended: Condvar,
+    handling: Handling,
+    registry: Arc<Registry>,
 }
 
-#[derive(Default)]
-struct State {
-    is_ending: bool,
-    /// Threads with a handshake or a handler.
-    threads: usize,
-    connections: HashMap<u64, Connection>,
-    next_id: u64,
+/// A [`Style`] at work.
+enum Handling {
+    Blocking(Box<dyn Fn(Connection) + Send + Sync>),
+    Messages(Arc<Rota>),
 }
 
 impl Shared {
-    fn new(options: Options, handler: impl Fn(Connection) + Send + Sync + 'static) -> Shared {
-        Shared {
-            options,
-            handler: Box::new(handler),
-            state: Mutex::default(),
-            thread_ended: Condvar::new(),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn is_ending(&self) -> bool {
-        self.state().is_ending
-    }
-
-    /// The life of one connection, in its thread.
-    fn run(&self, socket: OwnedFd) {
-        let connection = match self.open(socket) {
-            Ok(connection) => connection,
-            Err(error) => return log::info!("opening handshake failed: {error}"),
+    /// Answers a client, and has its connection served.
+    fn serve(&self, mut incoming: Incoming) {
+        let seat = incoming.take_seat();
+        let (connection, place) = match self.open(incoming) {
+            Ok(open) => open,
+            Err(error) => return tell_failed(&error),
         };
-        let open = OpenConnection::new(self, connection);
-        if self.is_ending() {
-            go_away(&open.connection);
-        }
-        (self.handler)(open.connection.clone());
-        if let Err(error) = open.connection.close(1000, "") {
-            log::info!("closing handshake failed: {error}");
+        match &self.handling {
+            Handling::Messages(rota) => rota.add(connection, place, seat),
+            Handling::Blocking(handler) => {
+                let open = OpenConnection { connection, _place: place, _seat: seat };
+                handler(open.connection.clone());
+                if let Err(error) = open.connection.close(1000, "") {
+                    log::info!(target: SERVER, "closing handshake failed: {error}");
+                }
+            }
         }
     }
 
-    fn open(&self, socket: OwnedFd) -> Result<Connection> {
-        let is_ending = || self.is_ending();
-        let opening = Opening::new(Deadline::from(self.options.open_timeout), &is_ending);
-        let mut stream = Stream::from(socket);
-        if let Some(config) = &self.options.tls {
-            stream = stream.secured_by(&Certified(config.clone()), CLIENT, &opening)?;
-        }
-        self.shake_hands(Incoming::receive(stream, &opening, None)?, &opening)
-    }
-
-    fn shake_hands(&self, incoming: Incoming, opening: &Opening<'_>) -> Result<Connection> {
-        let refusal = self.options.on_request.as_ref().and_then(|look| look(incoming.request()));
-        if let Some(response) = refusal {
-            incoming.refuse(&response, opening)?;
-            return Err(HandshakeError::InvalidStatus(response.into()).into());
-        }
-        let (open, extensions) = match self.answer(incoming.received()) {
-            Ok(answer) => answer,
-            Err(error) => {
-                incoming.refuse(&error.response(), opening)?;
-                return Err(error.into());
+    fn open(&self, incoming: Incoming) -> Result<(Connection, Place)> {
+        let is_ending = || self.registry.is_ending();
+        let opening = Opening::new(incoming.deadline(), &is_ending);
+        let mut place = match self.registry.admit() {
+            Ok(place) => place,
+            Err(problem) => {
+                let response = unavailable(problem);
+                // The end of the server must not keep the answer from the client.
+                let opening = Opening::new(incoming.deadline(), &|| false);
+                incoming.refuse(&response, &opening)?;
+                return Err(HandshakeError::InvalidStatus(response.into()).into());
             }
         };
-        let ServerOpen { response, subprotocol, .. } = open;
-        incoming.open(response, subprotocol, extensions, &self.options.settings, opening)
-    }
-
-    fn answer(
-        &self,
-        received: &ReceivedRequest,
-    ) -> std::result::Result<(ServerOpen, Vec<Agreed>), HandshakeError> {
-        let request = received.clone().check()?;
-        let mut reply = ServerReply::default();
-        let spoken = &self.options.subprotocols;
-        reply.subprotocol =
-            spoken.iter().find(|name| request.subprotocols().contains(name)).cloned();
-        let agreed = extension::answer(&self.options.extensions.list(), request.extensions());
-        reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
-        Ok((request.accept(reply)?.1, agreed))
+        let connection = self.options.open(incoming, &opening)?;
+        place.fill(&connection);
+        Ok((connection, place))
     }
 }
 
-/// A connection in the list of those that a shutdown closes, until its handler is done.
-struct OpenConnection<'s> {
-    shared: &'s Shared,
-    id: u64,
+/// A connection whose handler runs.
+struct OpenConnection {
     connection: Connection,
+    _place: Place,
+    _seat: Option<Seat>,
 }
 
-impl<'s> OpenConnection<'s> {
-    fn new(shared: &'s Shared, connection: Connection) -> OpenConnection<'s> {
-        let mut state = shared.state();
-        state.next_id += 1;
-        let id = state.next_id;
-        state.connections.insert(id, connection.clone());
-        drop(state);
-        OpenConnection { shared, id, connection }
-    }
-}
-
-impl Drop for OpenConnection<'_> {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.shared.state().connections.remove(&self.id);
         if std::thread::panicking() {
             // Nobody is here any more to wait for the answer; the driver does.
             let outcome = self.connection.start_close(1011, "internal error");
@@ -294,78 +249,40 @@ impl Drop for OpenConnection<'_> {
 
 /// The thread that accepts.
 struct Acceptor {
-    listener: Listener,
-    woken: UnixStream,
+    lobby: Lobby,
     shared: Arc<Shared>,
+    pool: Arc<Pool<Box<Incoming>>>,
 }
 
 impl Acceptor {
-    fn run(self) {
-        while !self.shared.is_ending() {
-            match self.listener.accept() {
-                Ok(socket) => self.start(socket),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(),
-                // A client that left already, or too many descriptors: some may be free soon.
-                Err(error) => {
-                    log::warn!("cannot accept: {error}");
-                    self.pause();
-                }
+    fn run(mut self) {
+        let mut until = Deadline::NEVER;
+        while !self.shared.registry.is_ending() {
+            if let Err(error) = self.lobby.turn(until) {
+                return log::error!(target: SERVER, "{error}; no more clients are accepted");
             }
+            while let Some(arrival) = self.lobby.next() {
+                self.see_to(arrival);
+            }
+            until = match &self.shared.handling {
+                Handling::Messages(rota) => Deadline::from(rota.look_after()),
+                Handling::Blocking(_) => Deadline::NEVER,
+            };
         }
     }
 
-    fn start(&self, socket: OwnedFd) {
-        let shared = self.shared.clone();
-        shared.state().threads += 1;
-        let guard = ThreadGuard(shared);
-        let spawned = std::thread::Builder::new()
-            .name("openline-connection".to_owned())
-            .spawn(move || guard.0.run(socket));
-        if let Err(error) = spawned {
-            log::warn!("cannot start a thread for a connection: {error}");
+    fn see_to(&mut self, arrival: Arrival) {
+        let incoming = match arrival {
+            Arrival::Request(incoming) => incoming,
+            Arrival::Failed(error) => return tell_failed(&error),
+        };
+        if let Err((incoming, error)) = self.pool.take_on(incoming) {
+            log::warn!(target: SERVER, "cannot start a thread for a client: {error}");
+            self.lobby.turn_away(*incoming, "There are no more threads.\n");
         }
     }
-
-    fn wait(&self) {
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
-            PollFd::new(&self.woken, PollFlags::IN),
-        ];
-        // A signal only makes it look again.
-        let _ = poll_until(&mut fds, Deadline::NEVER);
-    }
-
-    fn pause(&self) {
-        let mut fds = [PollFd::new(&self.woken, PollFlags::IN)];
-        let _ = poll_until(&mut fds, Deadline::from(SLICE));
-    }
 }
 
-/// Counts a thread out, however it ends.
-struct ThreadGuard(Arc<Shared>);
-
-impl Drop for ThreadGuard {
-    fn drop(&mut self) {
-        self.0.state().threads -= 1;
-        self.0.thread_ended.notify_all();
-    }
-}
-
-fn go_away(connection: &Connection) {
-    // RFC 6455 §7.4.1: such as a server going down.
-    let outcome = connection.start_close(1001, "");
-    outcome.expect("bug: a code that may be sent");
-}
-
-/// Shakes hands over a socket with a client that has these settings: they hold for this side, too.
-pub(crate) fn open_for(client: &Client, socket: OwnedFd) -> Result<Connection> {
-    let options = Options {
-        subprotocols: client.subprotocols.clone(),
-        extensions: Extensions::new(PerMessageDeflate::server()),
-        tls: None,
-        on_request: None,
-        open_timeout: client.open_timeout,
-        settings: client.settings.clone(),
-    };
-    Shared::new(options, drop).open(socket)
+fn tell_failed(error: &Error) {
+    log::info!(target: SERVER, "opening handshake failed: {error}");
 }

@@ -129,7 +129,7 @@ impl EchoServer {
     /// # Ok(()) }
     /// ```
     pub fn connections(&self) -> usize {
-        self.server.connections()
+        self.server.connections().len()
     }
 
     /// The handshake requests since the last call, the refused ones included.

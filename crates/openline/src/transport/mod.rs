@@ -208,6 +208,61 @@ pub trait Secure: fmt::Debug + Send + Sync {
     ) -> Result<Arc<dyn Transport>>;
 }
 
+/// TLS for the clients of a server, in steps: see [`Lobby`](crate::Lobby). A [`Server`](crate::Server) has that
+/// of rustls.
+///
+/// ```
+/// use std::sync::Arc;
+/// use openline::transport::{Interest, ServerTls, TlsHandshake, Transport};
+/// use openline::Result;
+///
+/// /// For clients that come through a tunnel which is secure already.
+/// #[derive(Debug)]
+/// struct Tunnelled;
+///
+/// #[derive(Debug)]
+/// struct Through(Arc<dyn Transport>);
+///
+/// impl ServerTls for Tunnelled {
+///     fn begin(&self, transport: Arc<dyn Transport>) -> Result<Box<dyn TlsHandshake>> {
+///         Ok(Box::new(Through(transport)))
+///     }
+/// }
+///
+/// impl TlsHandshake for Through {
+///     fn go_on(&mut self) -> Result<Option<Interest>> {
+///         Ok(None) // the hands are shaken
+///     }
+///     fn finish(self: Box<Self>) -> Arc<dyn Transport> {
+///         self.0
+///     }
+/// }
+/// # let _: &dyn ServerTls = &Tunnelled;
+/// ```
+pub trait ServerTls: fmt::Debug + Send + Sync {
+    /// Begins a handshake over a transport.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`](crate::Error::Tls), made by [`TlsError::new`](crate::TlsError::new).
+    fn begin(&self, transport: Arc<dyn Transport>) -> Result<Box<dyn TlsHandshake>>;
+}
+
+/// A handshake of [`ServerTls`] with one client.
+///
+/// See the example of [`ServerTls`].
+pub trait TlsHandshake: fmt::Debug + Send {
+    /// Goes on as far as it can without waiting; what it waits for, or `None` when the hands are shaken.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerTls::begin`].
+    fn go_on(&mut self) -> Result<Option<Interest>>;
+
+    /// The transport with TLS, when the hands are shaken.
+    fn finish(self: Box<Self>) -> Arc<dyn Transport>;
+}
+
 /// What to wait for.
 ///
 /// ```

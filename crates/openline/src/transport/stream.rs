@@ -7,14 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Opening, Secure, Socket, Transport};
+use super::{Socket, Transport};
 use crate::address::{self, Address};
 use crate::error::{Error, Result};
-use crate::timings::timed;
 
 /// A stream that is connected already.
 ///
@@ -33,14 +31,9 @@ use crate::timings::timed;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
-pub struct Stream {
-    source: Source,
-    /// How long the handshake of the TLS over it took, if there is any of ours.
-    tls: Option<Duration>,
-}
+pub struct Stream(Source);
 
 enum Source {
-    Carried(Carried),
     Halves(Box<dyn Read + Send>, Box<dyn Write + Send>),
     Socket(OwnedFd),
     Transport(Arc<dyn Transport>),
@@ -64,7 +57,7 @@ impl Stream {
     /// # Ok(()) }
     /// ```
     pub fn from_transport(transport: impl Transport + 'static) -> Stream {
-        Stream::of(Source::Transport(Arc::new(transport)))
+        Stream(Source::Transport(Arc::new(transport)))
     }
 
     /// A stream over a blocking reader and a blocking writer: a serial line, the pipes of a child
@@ -91,50 +84,11 @@ impl Stream {
         reader: impl Read + Send + 'static,
         writer: impl Write + Send + 'static,
     ) -> Stream {
-        Stream::of(Source::Halves(Box::new(reader), Box::new(writer)))
-    }
-
-    /// The same stream with TLS over it, for the server's side of a connection: a client has
-    /// [`Client::tls_by`](crate::Client::tls_by).
-    ///
-    /// # Errors
-    ///
-    /// As [`Secure::secure`].
-    ///
-    /// ```no_run
-    /// use openline::transport::{Opening, Secure, Stream};
-    /// use openline::{Incoming, Result};
-    /// # fn example(socket: std::net::TcpStream, tls: &dyn Secure, opening: &Opening<'_>) -> Result<()> {
-    /// let stream = Stream::from(socket).secured_by(tls, "a client", opening)?;
-    /// let incoming = Incoming::receive(stream, opening, None)?;
-    /// # drop(incoming);
-    /// # Ok(()) }
-    /// ```
-    pub fn secured_by(
-        self,
-        secure: &dyn Secure,
-        peer: &str,
-        opening: &Opening<'_>,
-    ) -> Result<Stream> {
-        let Carried { transport, addresses } = self.carry()?;
-        let mut tls = None;
-        let transport = timed(&mut tls, || secure.secure(transport, peer, opening))?;
-        let source = Source::Carried(Carried { transport, addresses });
-        Ok(Stream { source, tls })
-    }
-
-    fn of(source: Source) -> Stream {
-        Stream { source, tls: None }
-    }
-
-    /// How long the handshake of the TLS over it took, if there is any of ours.
-    pub(crate) fn tls_time(&self) -> Option<Duration> {
-        self.tls
+        Stream(Source::Halves(Box::new(reader), Box::new(writer)))
     }
 
     pub(crate) fn carry(self) -> Result<Carried> {
-        match self.source {
-            Source::Carried(carried) => Ok(carried),
+        match self.0 {
             Source::Halves(reader, writer) => bridge(reader, writer).map_err(no_bridge),
             Source::Socket(fd) => given_socket(fd),
             Source::Transport(transport) => {
@@ -150,26 +104,25 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(socket: TcpStream) -> Stream {
-        Stream::of(Source::Socket(socket.into()))
+        Stream(Source::Socket(socket.into()))
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(socket: UnixStream) -> Stream {
-        Stream::of(Source::Socket(socket.into()))
+        Stream(Source::Socket(socket.into()))
     }
 }
 
 impl From<OwnedFd> for Stream {
     fn from(socket: OwnedFd) -> Stream {
-        Stream::of(Source::Socket(socket))
+        Stream(Source::Socket(socket))
     }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Carried(carried) => f.debug_tuple("Carried").field(carried).finish(),
             Source::Halves(..) => f.write_str("Halves"),
             Source::Socket(fd) => f.debug_tuple("Socket").field(fd).finish(),
             Source::Transport(transport) => f.debug_tuple("Transport").field(transport).finish(),

@@ -66,25 +66,31 @@ struct Ciphertext {
 }
 
 impl Tls {
-    /// Shakes hands with `host`, whose name is to be told only: the session knows whom to verify.
+    /// A session whose hands are still to be [shaken](Tls::handshake) with `host`, whose name is to be told
+    /// only: the session knows whom to verify.
+    pub(crate) fn new(below: Arc<dyn Transport>, mut session: Session, host: &str) -> Tls {
+        session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
+        Tls {
+            below,
+            server_name: host.to_owned(),
+            session: Mutex::new(session),
+            incoming: Mutex::default(),
+            outgoing: Mutex::default(),
+        }
+    }
+
+    /// Shakes hands with `host`.
     ///
     /// # Errors
     ///
     /// [`Error::Tls`], and those of [`Opening::check`].
     pub(crate) fn open(
         below: Arc<dyn Transport>,
-        mut session: Session,
+        session: Session,
         host: &str,
         opening: &Opening<'_>,
     ) -> Result<Tls> {
-        session.set_buffer_limit(Some(PLAINTEXT_LIMIT));
-        let tls = Tls {
-            below,
-            server_name: host.to_owned(),
-            session: Mutex::new(session),
-            incoming: Mutex::default(),
-            outgoing: Mutex::default(),
-        };
+        let tls = Tls::new(below, session, host);
         loop {
             match tls.handshake() {
                 Ok(None) => return Ok(tls),
@@ -97,7 +103,7 @@ impl Tls {
     }
 
     /// Goes on with the handshake; what it has to wait for, if it is not done.
-    fn handshake(&self) -> io::Result<Option<Interest>> {
+    pub(crate) fn handshake(&self) -> io::Result<Option<Interest>> {
         while lock(&self.session).is_handshaking() {
             match self.try_flush() {
                 Ok(()) => match self.fetch(TRY_READ) {

@@ -139,7 +139,11 @@ impl WriteHalf {
         let Some(encoding) = &mut self.encoding else { return Ok(None) };
         self.encoded_at = Some(sync::now());
         let mut payload = std::mem::take(&mut self.encoded);
-        let Outgoing { kind, payload: plain, compress } = message;
+        if let Some(compressed) = message.compressed {
+            payload.extend_from_slice(compressed);
+            return Ok(Some(Encoded { rsv: encoding.compressed_elsewhere(), payload }));
+        }
+        let Outgoing { kind, payload: plain, compress, .. } = message;
         let rsv = encoding.data_in_steps(kind, part, plain, compress, &mut payload, go_on)?;
         Ok(rsv.map(|rsv| Encoded { rsv, payload }))
     }

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
+mod broadcasting;
+mod callbacks;
 mod closing;
 mod dialling;
 mod driver;
 mod extending;
 mod liveness;
+mod lobby;
 mod logging;
 mod pairs;
 mod panicking;

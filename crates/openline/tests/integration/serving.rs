@@ -47,7 +47,7 @@ fn shutdown_closes_with_1001_and_ends_within_close_timeout() {
     let uri = format!("ws://{}/", server.address());
     let lines: Vec<_> = (0..5).map(|_| openline::connect(&uri).unwrap()).collect();
     let silent = TcpStream::connect(server.address().to_string()).unwrap();
-    while server.connections() < 5 {
+    while server.connections().len() < 5 {
         std::thread::yield_now();
     }
     let start = Instant::now();

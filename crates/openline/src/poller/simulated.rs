@@ -11,10 +11,10 @@ use crate::model::network::{End, Socket};
 use crate::sync::{self, Sleeper};
 use crate::transport::{Interest, Transport};
 
-pub(in crate::driver) type Events = Vec<Ready>;
+pub(crate) type Events = Vec<Ready>;
 
 #[derive(Debug, Default)]
-pub(in crate::driver) struct Poller(Mutex<State>);
+pub(crate) struct Poller(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -24,11 +24,11 @@ struct State {
 }
 
 impl Poller {
-    pub(in crate::driver) fn new() -> io::Result<Poller> {
+    pub(crate) fn new() -> io::Result<Poller> {
         Ok(Poller::default())
     }
 
-    pub(in crate::driver) fn register(
+    pub(crate) fn register(
         &self,
         transport: &dyn Transport,
         id: usize,
@@ -44,29 +44,20 @@ impl Poller {
         Ok(())
     }
 
-    pub(in crate::driver) fn watch(
-        &self,
-        _: &dyn Transport,
-        id: usize,
-        watch: Watch,
-    ) -> io::Result<()> {
+    pub(crate) fn watch(&self, _: &dyn Transport, id: usize, watch: Watch) -> io::Result<()> {
         self.state().watched.get_mut(&id).ok_or(io::ErrorKind::NotFound)?.1 = watch;
         self.look_again();
         Ok(())
     }
 
-    pub(in crate::driver) fn deregister(&self, transport: &dyn Transport) {
+    pub(crate) fn deregister(&self, transport: &dyn Transport) {
         if let Ok(socket) = socket(transport) {
             socket.end().set_registered(false);
             self.state().watched.retain(|_, (end, _)| end != socket.end());
         }
     }
 
-    pub(in crate::driver) fn wait(
-        &self,
-        events: &mut Events,
-        timeout: Option<Duration>,
-    ) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
         // An end also for the driver that nobody wakes, when the world is over.
         let deadline = Deadline::from(timeout.unwrap_or(LONG));
@@ -98,14 +89,14 @@ impl Poller {
         }
     }
 
-    pub(in crate::driver) fn wake(&self) -> io::Result<()> {
+    pub(crate) fn wake(&self) -> io::Result<()> {
         sync::switch();
         self.state().is_woken = true;
         self.look_again();
         Ok(())
     }
 
-    pub(in crate::driver) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.state().watched.is_empty()
     }
 
@@ -121,11 +112,11 @@ impl Poller {
     }
 }
 
-pub(in crate::driver) fn events() -> Events {
+pub(crate) fn events() -> Events {
     Events::new()
 }
 
-pub(in crate::driver) fn ready(events: &Events) -> impl Iterator<Item = Ready> {
+pub(crate) fn ready(events: &Events) -> impl Iterator<Item = Ready> {
     events.iter().copied()
 }
 
