@@ -26,40 +26,41 @@ pub(super) enum Answer {
     Refuse(Response, HandshakeError),
 }
 
+impl Answer {
+    /// For a request with a fault.
+    fn of(error: HandshakeError) -> Answer {
+        Answer::Refuse(error.response(), error)
+    }
+}
+
 impl Options {
     /// The answer of a server with these options.
     pub(super) fn answer(&self, received: &ReceivedRequest) -> Answer {
-        let request = received.request();
-        let refusal = self.on_request.as_ref().and_then(|look| look(request));
+        let refusal = self.on_request.as_ref().and_then(|look| look(received.request()));
         let mut answer = match refusal {
             Some(response) => {
                 Answer::Refuse(response.clone(), HandshakeError::InvalidStatus(response.into()))
             }
-            None => match self.negotiate(received.clone()) {
-                Ok((open, agreed)) => Answer::Accept(open, agreed),
-                Err(error) => Answer::Refuse(error.response(), error),
-            },
+            None => self.negotiate(received.clone()),
         };
         let response = match &mut answer {
-            Answer::Accept(ServerOpen { response, .. }, _) | Answer::Refuse(response, _) => {
-                response
-            }
+            Answer::Accept(ServerOpen { response, .. }, _) | Answer::Refuse(response, _) => response,
         };
         if let Err(fault) = self.sign(&mut response.headers) {
-            let error = HandshakeError::InvalidField(fault);
-            return Answer::Refuse(error.response(), error);
+            return Answer::of(HandshakeError::InvalidField(fault));
         }
         answer
     }
 
-    fn negotiate(
-        &self,
-        received: ReceivedRequest,
-    ) -> std::result::Result<(ServerOpen, Vec<Agreed>), HandshakeError> {
-        let request = received.check()?;
+    fn negotiate(&self, received: ReceivedRequest) -> Answer {
+        let request = match received.check() {
+            Ok(request) => request,
+            Err(error) => return Answer::of(error),
+        };
+        let origin = request.origin();
         let is_allowed = self.is_origin_allowed.as_ref();
-        if is_allowed.is_some_and(|is_allowed| !is_allowed(request.origin())) {
-            return Err(HandshakeError::InvalidOrigin(request.origin().map(str::to_owned)));
+        if is_allowed.is_some_and(|is_allowed| !is_allowed(origin)) {
+            return Answer::of(HandshakeError::InvalidOrigin(origin.map(str::to_owned)));
         }
         let offered = request.subprotocols();
         let mut reply = ServerReply::default();
@@ -69,7 +70,11 @@ impl Options {
         };
         let agreed = extension::answer(&self.extensions.list(), request.extensions());
         reply.extensions = agreed.iter().map(|agreed| agreed.params.clone()).collect();
-        Ok((request.accept(reply)?.1, agreed))
+        match request.accept(reply) {
+            Ok((_, open)) => Answer::Accept(open, agreed),
+            // The client has done nothing wrong.
+            Err(error) => Answer::Refuse(Response::new(500, "Internal Server Error"), error),
+        }
     }
 
     /// Says when, and by whom, an answer was given.

@@ -70,7 +70,8 @@ impl Server {
     }
 
     /// Chooses the subprotocol in place of [`subprotocols`](Server::subprotocols): `select` sees the request and what
-    /// the client offers, and gives one of that, or `None` for none.
+    /// the client offers, and gives one of that, or `None` for none. One that the client does not offer is answered
+    /// with 500.
     ///
     /// ```
     /// use openline::{Client, Server};

@@ -156,12 +156,12 @@ fn origins_subprotocols_and_hooks() {
 }
 
 #[test]
-fn a_subprotocol_that_was_not_offered_is_not_agreed_on() {
+fn a_subprotocol_that_was_not_offered_is_our_fault() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let server = server.select_subprotocol(|_, _| Some("x".to_owned())).serve(hold).unwrap();
     let outcome = openline::connect(&format!("ws://{}/", server.address()));
     let Err(Error::Handshake(error)) = outcome else { panic!("connected") };
-    assert!(error.to_string().ends_with("400"), "{error}");
+    assert!(error.to_string().ends_with("500"), "{error}");
 }
 
 #[test]
