@@ -22,7 +22,8 @@
 //!   loses or tears anything.
 //! - What happens on a connection, frame by frame, goes to the [`log`] facade at the level `debug`, or to a
 //!   [`Journal`] of yours.
-//! - [`Server`] is a small server in the same style, and [`testing::EchoServer`] one for tests.
+//! - [`Server`] is a server in the same style, with a thread for each connection or a few for all of them;
+//!   [`broadcast`] sends to many. [`testing::EchoServer`] is one for tests.
 //!
 //! The protocol itself, without I/O, is the crate `openline-proto`, whose types appear here.
 
@@ -91,7 +92,11 @@ pub use server::{
 };
 pub use timings::Timings;
 
-/// The Rust examples of the README, which must compile.
+/// The Rust examples of the documents, which must compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/server.md")]
+    struct ServerGuide;
+}
