@@ -34,7 +34,13 @@ REPORTS = HERE / "reports"
 SHORT = ["1", "2", "3", "4", "5", "6", "7", "9", "10"]
 COMPRESSION = ["12", "13"]
 
-UNDER_TEST = [("rust", "client"), ("rust", "server"), ("python", "client"), ("python", "server")]
+UNDER_TEST = [
+    ("rust", "client"),
+    ("rust", "server"),
+    ("rust callbacks", "server"),
+    ("python", "client"),
+    ("python", "server"),
+]
 FOR_COMPARISON = [("websockets", "client"), ("websockets", "server")]
 
 # Seconds for one endpoint. It takes 10 for the short form, and for `websockets` 400 for the long one.
@@ -77,7 +83,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The Autobahn cases against openline.")
     parser.add_argument("--short", action="store_true", help="sections 1 to 10: all but compression")
     parser.add_argument("--release", action="store_true", help="the optimized build of the Rust program")
-    parser.add_argument("--peer", action="append", choices=["rust", "python", "websockets"])
+    parser.add_argument("--peer", action="append", choices=["rust", "rust callbacks", "python", "websockets"])
     parser.add_argument("--role", action="append", choices=["client", "server"])
     parser.add_argument("--cases", action="append", metavar="GLOB", help="only these, such as 9.1.*")
     parser.add_argument("--jobs", type=int, default=1, help="how many endpoints at once (default: 1)")
@@ -91,7 +97,7 @@ def parse() -> argparse.Namespace:
 def chosen(options: argparse.Namespace) -> list[Endpoint]:
     """The endpoints to be run: those under test, unless others are named."""
     profile = "release" if options.release else "debug"
-    peers = options.peer or ["rust", "python"]
+    peers = options.peer or ["rust", "rust callbacks", "python"]
     roles = options.role or ["client", "server"]
     return [
         Endpoint(peer, role, profile)

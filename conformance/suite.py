@@ -35,7 +35,7 @@ class Endpoint(NamedTuple):
     """A program under test."""
 
     peer: str
-    """`rust`, `python` or `websockets`; `bare`, which is a client only."""
+    """`rust`, `python` or `websockets`; `rust callbacks`, which is a server only, and `bare`, a client only."""
     role: str
     """`client` or `server`."""
     profile: str
@@ -45,8 +45,9 @@ class Endpoint(NamedTuple):
         """What starts it."""
         if self.peer == "bare":
             return [str(TARGET / self.profile / "bare")]
-        if self.peer == "rust":
-            return [str(TARGET / self.profile / "examples" / "autobahn"), self.role]
+        if self.peer.startswith("rust"):
+            role = "callbacks" if self.peer == "rust callbacks" else self.role
+            return [str(TARGET / self.profile / "examples" / "autobahn"), role]
         package = {"python": "openline"}.get(self.peer, self.peer)
         return [sys.executable, str(ROOT / "conformance" / "endpoint.py"), package, self.role]
 

@@ -3,21 +3,27 @@
 //!
 //! `cargo run --example autobahn client URI AGENT` lets the suite's server at URI play its cases,
 //! one after the other, for the report on AGENT. `cargo run --example autobahn server` serves on a
-//! free port until its standard input ends.
+//! free port until its standard input ends, with a thread for each connection; `… callbacks` with
+//! callbacks.
 
 #![allow(clippy::print_stdout, reason = "programs talk on standard output")]
 
 use std::error::Error;
 use std::io;
 
-use openline::{Client, Connection, Server};
+use openline::{Client, Connection, Message, RunningServer, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["client", uri, agent] => client(uri.trim_end_matches('/'), agent),
-        ["server"] => server(),
-        _ => Err("usage: autobahn client URI AGENT | autobahn server".into()),
+        ["server"] => serve(listen()?.serve(|connection| echo(&connection))?),
+        ["callbacks"] => {
+            serve(listen()?.serve_messages(|connection: &Connection, message: Message| {
+                let _ = connection.send(&message); // many cases end it by an error, on purpose
+            })?)
+        }
+        _ => Err("usage: autobahn client URI AGENT | autobahn server | autobahn callbacks".into()),
     }
 }
 
@@ -34,10 +40,12 @@ fn client(uri: &str, agent: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn listen() -> openline::Result<Server> {
+    Ok(Server::bind("127.0.0.1:0")?.max_size(None))
+}
+
 /// One connection for each case, until the suite has seen enough.
-fn server() -> Result<(), Box<dyn Error>> {
-    let server =
-        Server::bind("127.0.0.1:0")?.max_size(None).serve(|connection| echo(&connection))?;
+fn serve(server: RunningServer) -> Result<(), Box<dyn Error>> {
     println!("ws://{}/", server.address());
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     Ok(())

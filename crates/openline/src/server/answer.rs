@@ -44,7 +44,9 @@ impl Options {
             None => self.negotiate(received.clone()),
         };
         let response = match &mut answer {
-            Answer::Accept(ServerOpen { response, .. }, _) | Answer::Refuse(response, _) => response,
+            Answer::Accept(ServerOpen { response, .. }, _) | Answer::Refuse(response, _) => {
+                response
+            }
         };
         if let Err(fault) = self.sign(&mut response.headers) {
             return Answer::of(HandshakeError::InvalidField(fault));
