@@ -13,7 +13,6 @@
 //! Lock order: nobody waits for a second half while holding one (`try_lock` only). The status comes
 //! after the halves, and the pending control frames after the status.
 
-mod attendant;
 mod ending;
 mod liveness;
 mod lookout;
@@ -32,14 +31,12 @@ use crate::driver::{Driver, Registration};
 use crate::error::{Error, Result};
 use crate::fork::Process;
 use crate::journal::Journal;
-use crate::read::ReadHalf;
+use crate::read::{Attendant, ReadHalf};
 use crate::report::Meters;
 use crate::status::{Bell, Status};
 use crate::sync::{self, Arc, AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, lock};
 use crate::transport::Transport;
 use crate::write::{PendingControl, WriteHalf};
-
-pub(crate) use attendant::Attendant;
 
 /// What a connection is made with; see [`Client`](crate::Client) for the meaning of each.
 #[derive(Clone, Debug)]
@@ -89,7 +86,7 @@ pub(crate) struct Line {
     // Read state.
     pub(crate) read: Mutex<ReadHalf>,
     /// Who reads in place of the driver, if somebody does.
-    attendant: OnceLock<Box<dyn Attendant>>,
+    pub(crate) attendant: OnceLock<Box<dyn Attendant>>,
     /// Whether a caller receives: a second one is refused.
     pub(crate) receiving: AtomicBool,
     /// Whether the message at the front is to be dropped, by whoever reads next.

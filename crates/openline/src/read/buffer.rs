@@ -67,8 +67,10 @@ impl ReadBuffer {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        if self.bytes.len() < self.wanted {
-            let mut larger = vec![0; self.wanted];
+        // Never none at all: a read into nothing looks like the end of the stream.
+        let len = self.wanted.max(self.end + 1);
+        if self.bytes.len() < len {
+            let mut larger = vec![0; len];
             larger[..self.end].copy_from_slice(&self.bytes[..self.end]);
             self.bytes = larger;
         }
@@ -106,12 +108,15 @@ impl ReadBuffer {
         }
     }
 
-    /// Gives its memory back, to the driver if that lacks it, unless something is unread.
+    /// Gives its memory back, to the driver if that lacks it, unless much is unread. A peer that sends half a frame
+    /// must not hold what serves all.
     pub(crate) fn give_back(&mut self, memory: &mut Vec<u8>) {
-        if !self.is_empty() {
+        if self.end - self.start > FIRST_READ_LEN {
             return;
         }
+        let unread = self.unread().to_vec();
         let bytes = std::mem::take(self).bytes;
+        self.append(&unread);
         if memory.is_empty() && bytes.len() == READ_LEN {
             *memory = bytes;
         }
@@ -155,18 +160,21 @@ mod tests {
     }
 
     #[test]
-    fn memory_goes_back_only_when_nothing_is_unread() {
-        let mut spare = vec![0; READ_LEN];
-        let mut buffer = ReadBuffer::default();
-        buffer.borrow(&mut spare);
-        assert!(spare.is_empty());
-        buffer.room()[0] = b'x';
-        buffer.filled(1);
-        buffer.give_back(&mut spare);
-        assert!(spare.is_empty());
-        buffer.consume(1);
-        buffer.give_back(&mut spare);
-        assert_eq!(spare.len(), READ_LEN);
-        assert!(buffer.unread().is_empty());
+    fn memory_goes_back_unless_much_is_unread() {
+        for (unread, is_given_back) in [(0, true), (1, true), (4_096, true), (4_097, false)] {
+            let mut spare = vec![0; READ_LEN];
+            let mut buffer = ReadBuffer::default();
+            buffer.borrow(&mut spare);
+            assert!(spare.is_empty());
+            buffer.room()[3..3 + unread].fill(b'x');
+            buffer.filled(3 + unread);
+            buffer.consume(3);
+            buffer.give_back(&mut spare);
+            assert_eq!(spare.len() == READ_LEN, is_given_back, "{unread}");
+            assert_eq!(buffer.unread(), vec![b'x'; unread]);
+            buffer.room()[0] = b'y';
+            buffer.filled(1);
+            assert_eq!(buffer.unread().len(), unread + 1);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! thread, or, while nobody calls, a bystander that never blocks ([`Line::drain`]): the driver, a
 //! sender that waits for room, a thread that waits for a Pong or for the close.
 
+mod attendant;
 mod buffer;
 mod half;
 mod payload;
@@ -19,6 +20,7 @@ use crate::transport::Interest;
 
 use half::{Available, Parsed};
 
+pub(crate) use attendant::{Attendant, Attended};
 pub(crate) use half::{ReadHalf, Want};
 pub(crate) use payload::Fragments;
 pub use payload::Payload;

@@ -31,10 +31,9 @@ use crate::closed::Closed;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::journal::SERVER;
-use crate::line::Attendant;
 use crate::poller::Watch;
 use crate::poller::system::{Events, Poller, events, ready};
-use crate::read::Drained;
+use crate::read::{Attendant, Attended};
 use crate::status::SLICE;
 use crate::transport::Transport;
 
@@ -369,22 +368,19 @@ impl Rota {
 
     fn take_messages(&self, client: &Client, scratch: &mut Vec<u8>) -> Turn {
         let Client { connection, is_given_up, .. } = client;
-        for _ in 0..DRAINS_PER_TURN {
-            let drained = connection.line.drain_attended(scratch);
-            // An error: the program receives by itself, and announces what it leaves.
-            while let Ok(Some(message)) = connection.take_buffered(|payload| payload.into_message())
-            {
-                if !is_given_up.load(Ordering::Relaxed) {
-                    let is_done = self.guard(connection, || {
-                        self.handler.on_message(connection, message);
-                    });
-                    is_given_up.store(!is_done, Ordering::Relaxed);
+        for _ in 0..MESSAGES_PER_TURN {
+            match connection.line.receive_attended(scratch) {
+                Attended::Message(message) => {
+                    if !is_given_up.load(Ordering::Relaxed) {
+                        let is_done = self.guard(connection, || {
+                            self.handler.on_message(connection, message);
+                        });
+                        is_given_up.store(!is_done, Ordering::Relaxed);
+                    }
                 }
-            }
-            match drained {
-                _ if connection.state() == Openness::Closed => return Turn::Over,
-                None | Some(Drained::Empty | Drained::Ended) => return Turn::Done,
-                Some(Drained::Full | Drained::Interrupted | Drained::More) => {}
+                Attended::Nothing if connection.state() != Openness::Closed => return Turn::Done,
+                Attended::Nothing | Attended::Over => return Turn::Over,
+                Attended::More => return Turn::More,
             }
         }
         Turn::More
@@ -468,8 +464,8 @@ impl fmt::Debug for Rota {
 const UNWATCHED: Watch = Watch { readable: false, writable: false };
 const READABLE: Watch = Watch { readable: true, writable: false };
 
-/// So often a connection that always has more is drained before others get their turn.
-const DRAINS_PER_TURN: usize = 8;
+/// Then others get their turn.
+const MESSAGES_PER_TURN: usize = 64;
 
 /// When no callback has returned for so long, one more thread helps.
 const HOLD_UP: Duration = Duration::from_millis(20);

@@ -1,0 +1,119 @@
+//! Reading in place of the driver: by threads that call back for each message, rather than by one that waits for it.
+
+use std::fmt;
+use std::io;
+
+use openline_proto::Message;
+
+use super::half::{Available, ReadHalf, Want};
+use super::{DRAIN_READS, Drained};
+use crate::line::Line;
+use crate::sync::{MutexGuard, Ordering};
+
+/// Reads a line whenever it can be read, and takes its messages.
+pub(crate) trait Attendant: fmt::Debug + Send + Sync {
+    /// Somebody else has read something that may be a message. No lock of the line is held, other than the right
+    /// to write.
+    fn announce(&self);
+}
+
+/// What an attendant finds.
+#[derive(Debug)]
+pub(crate) enum Attended {
+    Message(Message),
+    /// Nothing more; or somebody else reads, who announces what comes.
+    Nothing,
+    /// There is more to be read: others get their turn first.
+    More,
+    /// The connection is closed, and all its messages are taken.
+    Over,
+}
+
+impl Line {
+    /// Has an attendant read it from now on, whose first look is due.
+    pub(crate) fn attend_by(&self, attendant: Box<dyn Attendant>) {
+        let is_first = self.attendant.set(attendant).is_ok();
+        debug_assert!(is_first, "bug: a line is attended by two");
+    }
+
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attendant.get().is_some()
+    }
+
+    /// The next message for the attendant. What follows it is not understood yet: a fault there shows when this message
+    /// is answered.
+    pub(crate) fn receive_attended(&self, scratch: &mut Vec<u8>) -> Attended {
+        let Some(mut half) = self.try_lock_read() else { return Attended::Nothing };
+        let is_free =
+            !self.is_looked_out.load(Ordering::Relaxed) && !self.receiving.load(Ordering::Relaxed);
+        let attended = match is_free {
+            true => {
+                half.buffer.borrow(scratch);
+                let attended = self.next_attended(&mut half);
+                if !matches!(attended, Attended::Message(_)) {
+                    half.buffer.give_back(scratch);
+                }
+                attended
+            }
+            false => Attended::Nothing,
+        };
+        drop(half);
+        self.bell.ring_after_unlock();
+        attended
+    }
+
+    fn next_attended(&self, half: &mut ReadHalf) -> Attended {
+        for _ in 0..DRAIN_READS {
+            if self.understand(half, Want::Whole) == Some(Available::Message) {
+                let message = half.take(|payload| payload.into_message());
+                return Attended::Message(message.expect("bug: a message was available"));
+            }
+            self.paused.store(false, Ordering::Relaxed);
+            let Some(transport) = half.transport.clone() else { return Attended::Over };
+            match self.read_once(half, |buffer| transport.try_read(buffer)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    half.release_memory();
+                    transport.release_buffers();
+                    return Attended::Nothing;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.end_read(half, Some(error)),
+            }
+        }
+        Attended::More
+    }
+
+    /// Reads what is there with memory that is lent to connections without any.
+    pub(crate) fn drain_lent(
+        &self,
+        mut half: MutexGuard<'_, ReadHalf>,
+        scratch: &mut Vec<u8>,
+    ) -> Drained {
+        half.buffer.borrow(scratch);
+        let drained = self.drain(&mut half);
+        half.buffer.give_back(scratch);
+        half.release_memory();
+        if drained == Drained::Empty
+            && let Some(transport) = &half.transport
+        {
+            transport.release_buffers();
+        }
+        drop(half);
+        self.bell.ring_after_unlock();
+        drained
+    }
+
+    /// Tells the attendant, if there is one, of what is left by who has read.
+    pub(super) fn leave_to_attendant(&self, half: MutexGuard<'_, ReadHalf>) {
+        let attendant = self.attendant.get();
+        let is_some_left = attendant.is_some()
+            && (half.available(Want::Whole).is_some() || !half.buffer.is_empty());
+        drop(half);
+        if let Some(attendant) = attendant
+            && is_some_left
+        {
+            attendant.announce();
+        }
+    }
+}
