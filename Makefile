@@ -22,6 +22,9 @@ MODULE := python/openline/_openline.abi3.so
 # Where older releases of websockets go.
 RELEASES := target/websockets/15.0.1 target/websockets/16.0
 
+# A client of others that the tests of the server use.
+WEBSOCKET_CLIENT := target/websocket-client
+
 # Crates that `cargo test` runs. The extension module has its tests in tests/, run by pytest.
 CRATES := -p openline-proto -p openline -p openline-cli
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(wildcard crates/*/Cargo.toml) \
@@ -94,7 +97,7 @@ types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs ag
 	$(QUIET) "docstrings of the stub" $(BIN)/python tools/stub_docs.py --check
 	@tools/pyright.sh
 
-test-python: build tests/node/node_modules $(RELEASES) ## the tests of the Python package
+test-python: build tests/node/node_modules $(RELEASES) $(WEBSOCKET_CLIENT) ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "the server of the benchmarks" cargo build --release --locked --manifest-path bench/native/Cargo.toml \
 		--target-dir target/bench
@@ -200,6 +203,11 @@ $(MODULE): $(VENV)/.tools $(RUST_SOURCES)
 # Releases of websockets beside that of .venv, which drop-in mode supports as well.
 $(RELEASES): $(VENV)/.tools
 	$(QUIET) "websockets $(@F)" $(BIN)/python -m pip install --quiet --no-deps --target $@ websockets==$(@F)
+	@touch $@
+
+$(WEBSOCKET_CLIENT): $(VENV)/.tools requirements-robustness.txt
+	$(QUIET) "websocket-client" $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $@ \
+		-r requirements-robustness.txt
 	@touch $@
 
 # A peer for the tests, and pyright, where there is Node. Without it they are skipped; in CI that is a failure.

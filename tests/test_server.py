@@ -16,8 +16,6 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -33,45 +31,8 @@ from openline.http11 import Request, Response
 from openline.server import ServerProtocol
 from openline.sync.client import connect, unix_connect
 from openline.sync.router import route, unix_route
-from openline.sync.server import Server, ServerConnection, basic_auth, broadcast, serve, unix_serve
-
-
-def echo(websocket: ServerConnection) -> None:
-    for message in websocket:
-        websocket.send(message)
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[str]:
-    """Serve in another thread; gives the server's URI."""
-    with server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        address = server.socket.getsockname()
-        yield f"ws://127.0.0.1:{address[1]}" if isinstance(address, tuple) else "ws://localhost"
-    thread.join(10)
-    assert not thread.is_alive()
-
-
-@contextmanager
-def run(handler: Callable[[Any], None] = echo, **options: Any) -> Iterator[str]:
-    with serving(serve(handler, "127.0.0.1", 0, **options)) as uri:
-        yield uri
-
-
-def ask(uri: str, request: bytes) -> bytes:
-    """Send bytes to a server, and return all that it answers."""
-    port = int(uri.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
-        sock.sendall(request)
-        return b"".join(iter(lambda: sock.recv(65536), b""))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+from openline.sync.server import ServerConnection, basic_auth, broadcast, serve, unix_serve
+from serving import ask, echo, run, serving, until
 
 
 def test_echo() -> None:
