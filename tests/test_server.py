@@ -455,6 +455,10 @@ def test_nothing_is_left_of_a_connection() -> None:
         seen.append(weakref.ref(websocket))
 
     with run(handler, select_subprotocol=lambda websocket, offered: None) as uri:
+        with connect(uri) as client:  # now the server has what it needs itself
+            assert client.wait_closed(10)
+        del client
+        until(lambda: all(reference() is None for reference in seen))
         before = len(os.listdir("/proc/self/fd"))
         for _ in range(5):
             with connect(uri) as client:

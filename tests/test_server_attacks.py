@@ -18,7 +18,6 @@ import pytest
 
 import attacked
 from attacked import MIB, Target, frame, read_close, read_frames, request
-from openline import InvalidMessage
 from openline.sync.client import connect
 from serving import until
 
@@ -76,7 +75,8 @@ def test_slow_requests_are_cut_by_open_timeout(target: Target, begin: bytes) -> 
         while socks:
             # A byte every now and then, until it is cut.
             for sock in select.select(socks, [], [], 0.02)[0]:
-                assert sock.recv(1) == b""
+                with contextlib.suppress(ConnectionResetError):  # a byte was on its way
+                    assert sock.recv(1) == b""
                 socks.remove(sock)
             for sock in list(socks):
                 try:
@@ -458,12 +458,12 @@ def crowd() -> int:
 @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\n"], ids=["silent", "begun"])
 def test_a_crowd_that_never_sends(patient: Target, begin: bytes) -> None:
     count = crowd()
-    with patient.under_attack(most=count * 128 * 1024) as attack:
+    with patient.under_attack(most=2 * MIB + count * 4096) as attack:
         for number in range(count):
             attack.connect().sendall(begin)
             if number % 100 == 0:
                 patient.serves_honest_clients()
-        until(lambda: patient.usage().threads > count)
+        assert patient.usage().threads < 20  # none of them has one
 
 
 def test_a_crowd_that_idles(patient: Target) -> None:
@@ -474,21 +474,13 @@ def test_a_crowd_that_idles(patient: Target) -> None:
 
 
 def test_more_clients_than_descriptors(tmp_path: pathlib.Path) -> None:
-    """As soon as the silent ones are cut there is room."""
-
-    def is_served() -> bool:
-        try:
-            target.serves_honest_clients()
-        except (InvalidMessage, OSError):
-            return False
-        return True
-
-    with attacked.running(tmp_path / "log", descriptors=64, open_timeout=0.5) as target:
+    """Those who have waited longest go."""
+    with attacked.running(tmp_path / "log", descriptors=64, open_timeout=300) as target:
         for _ in range(2):
             with contextlib.ExitStack() as silent:
                 for _ in range(100):
                     silent.enter_context(target.connect())
-                until(is_served)
+                target.serves_honest_clients()
 
 
 @pytest.mark.parametrize(

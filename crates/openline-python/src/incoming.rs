@@ -47,13 +47,20 @@ impl Incoming {
         Ok(Incoming::at(Stage::Connected(given_stream(sock)?)))
     }
 
-    /// Duplicate the socket's descriptor, for the caller to close; None if it is answered already.
-    fn dup(&self, py: Python<'_>) -> PyResult<Option<i32>> {
+    /// Duplicate the socket's descriptor, for the caller to close, of a client of a lobby.
+    ///
+    /// Raises:
+    ///     OSError: there are too many.
+    ///     InvalidState: the request was received already, or there was no lobby.
+    fn dup(&self, py: Python<'_>) -> PyResult<i32> {
         let stage = self.stage();
-        let Stage::Arrived(incoming) = &*stage else { return Ok(None) };
-        let Some(source) = incoming.source() else { return Ok(None) };
+        let source = match &*stage {
+            Stage::Arrived(incoming) => incoming.source(),
+            _ => None,
+        };
+        let source = source.ok_or_else(|| error::invalid_state(py, "there is no descriptor"))?;
         let duplicate = source.try_clone_to_owned();
-        Ok(Some(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd()))
+        Ok(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd())
     }
 
     /// Seconds that are left for the handshake; None if there is no limit.

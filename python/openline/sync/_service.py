@@ -138,13 +138,12 @@ class Service:
 
     def welcome(self, incoming: _openline.Incoming) -> None:
         """Serve a client whose request has come, to the end of its connection."""
-        number = incoming.dup()
-        if number is None:
-            return  # It has gone meanwhile.
         left = incoming.time_left()
         deadline = None if left is None else time.monotonic() + left
         try:
-            self._serve(socket.socket(fileno=number), incoming, deadline)
+            self._serve(socket.socket(fileno=incoming.dup()), incoming, deadline)
+        except OSError as error:  # no more descriptors
+            self.server.logger.warning("cannot serve a client: %s", error)
         finally:
             incoming.leave()
 

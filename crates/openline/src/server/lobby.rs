@@ -16,6 +16,7 @@ use super::listener::Listener;
 use super::reception::{Reception, Step};
 use super::seats::{Seat, Seats};
 use crate::deadline::Deadline;
+use crate::driver::Driver;
 use crate::error::{Error, Result};
 use crate::opening::timed_out;
 use crate::poller::Watch;
@@ -27,8 +28,8 @@ use crate::transport::{Interest, ServerTls, Stream, Transport};
 /// [`Server`](crate::Server) does all of this.
 ///
 /// It is for one thread, and does something only in [`turn`](Lobby::turn). A client that sends nothing costs a
-/// descriptor and some hundred bytes until its time is over. When there are no more descriptors, the client that has
-/// waited longest goes.
+/// descriptor and some hundred bytes until its time is over. When there are no more descriptors, those who have
+/// waited longest go.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -176,6 +177,8 @@ impl Lobby {
     }
 
     pub(super) fn of(listener: Listener, options: LobbyOptions) -> io::Result<Lobby> {
+        // The connections will need it, and may come when there are no descriptors left for that.
+        Driver::shared()?;
         listener.set_nonblocking()?;
         let poller = Poller::new()?;
         poller.register_source(listener.as_fd(), LISTENER, READABLE)?;
@@ -398,11 +401,13 @@ impl Lobby {
         }
     }
 
-    /// Lets the guest go who has waited longest; whether there was one.
+    /// Lets the guests go who have waited longest; whether there was one.
     fn evict(&mut self) -> bool {
-        let Some(&id) = self.guests.keys().next() else { return false };
-        self.take(id);
-        true
+        let oldest: Vec<usize> = self.guests.keys().take(EVICTED_AT_ONCE).copied().collect();
+        for id in &oldest {
+            self.take(*id);
+        }
+        !oldest.is_empty()
     }
 }
 
@@ -455,6 +460,9 @@ const READABLE: Watch = Watch { readable: true, writable: false };
 
 /// Then those get a turn who are here already.
 const ACCEPTS_AT_ONCE: usize = 64;
+
+/// Who takes the place needs more than one descriptor to be served.
+const EVICTED_AT_ONCE: usize = 8;
 
 /// When the system cannot accept: handlers that end give some descriptors back.
 const PAUSE: Duration = Duration::from_millis(50);
