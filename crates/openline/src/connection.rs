@@ -1006,7 +1006,7 @@ struct Receiving<'c>(&'c Line);
 
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
-        self.0.receiving.store(false, Ordering::Release);
+        self.0.end_receiving();
         self.0.report(());
     }
 }

@@ -8,7 +8,6 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::outgoing::Outgoing;
 use crate::read::Fragments;
-use crate::sync::Ordering;
 use crate::write::Turn;
 
 /// Receives one message fragment by fragment; made by [`Connection::recv_streaming`].
@@ -88,7 +87,7 @@ impl FragmentReceiver {
 
     fn leave(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.connection.line.receiving.store(false, Ordering::Release);
+            self.connection.line.end_receiving();
         }
     }
 }

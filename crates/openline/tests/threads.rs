@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,37 @@ fn clients_that_say_nothing_take_no_thread_and_hold_up_nobody() {
     let _ = silent.pop().unwrap().read_to_end(&mut last); // a reset is an end, too
     let last = String::from_utf8(last).unwrap();
     assert!(last.starts_with("HTTP/1.1 503 ") && last.contains("shutting down"), "{last}");
+}
+
+#[test]
+fn who_receives_by_itself_for_long_leaves_the_rest_to_the_callback() {
+    let _alone = alone();
+    let (sender, received) = mpsc::channel();
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = server.serve_messages(move |_: &Connection, message: Message| {
+        sender.send(message).unwrap();
+    });
+    let server = server.unwrap();
+    let line = openline::connect(&uri(&server)).unwrap();
+    line.send("first").unwrap();
+    assert_eq!(received.recv_timeout(LONG).unwrap(), "first".into());
+    let connection = server.connections().pop().unwrap();
+    let mut fragments = connection.recv_streaming().unwrap();
+    line.send("by itself").unwrap();
+    line.send("for the callback").unwrap();
+    assert_eq!(fragments.next().unwrap().unwrap(), "by itself".into());
+    assert!(received.try_recv().is_err());
+    let before = cpu_time();
+    thread::sleep(Duration::from_millis(200));
+    assert!(cpu_time() - before < Duration::from_millis(150), "a thread runs in circles");
+    drop(fragments);
+    assert_eq!(received.recv_timeout(LONG).unwrap(), "for the callback".into());
+}
+
+/// What this process has used.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
 /// A whole request.

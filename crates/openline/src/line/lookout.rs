@@ -101,6 +101,7 @@ impl Drop for Lookout<'_> {
     fn drop(&mut self) {
         self.0.is_looked_out.store(false, Ordering::Relaxed);
         self.0.bell.ring_after_unlock();
+        self.0.announce();
     }
 }
 

@@ -12,8 +12,8 @@ use crate::sync::{MutexGuard, Ordering};
 
 /// Reads a line whenever it can be read, and takes its messages.
 pub(crate) trait Attendant: fmt::Debug + Send + Sync {
-    /// Somebody else has read something that may be a message. No lock of the line is held, other than the right
-    /// to write.
+    /// Somebody else has read, and there may be a message. No lock of the line is held, other than the right to
+    /// write.
     fn announce(&self);
 }
 
@@ -21,8 +21,10 @@ pub(crate) trait Attendant: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) enum Attended {
     Message(Message),
-    /// Nothing more; or somebody else reads, who announces what comes.
+    /// Nothing more.
     Nothing,
+    /// Somebody else reads, who announces it when he leaves.
+    Busy,
     /// There is more to be read: others get their turn first.
     More,
     /// The connection is closed, and all its messages are taken.
@@ -55,7 +57,7 @@ impl Line {
                 }
                 attended
             }
-            false => Attended::Nothing,
+            false => Attended::Busy,
         };
         drop(half);
         self.bell.ring_after_unlock();
@@ -104,16 +106,28 @@ impl Line {
         drained
     }
 
+    /// A caller receives no more.
+    #[inline]
+    pub(crate) fn end_receiving(&self) {
+        self.receiving.store(false, Ordering::Release);
+        self.announce();
+    }
+
+    /// Has the attendant, if there is one, look for what is left.
+    #[inline]
+    pub(crate) fn announce(&self) {
+        if let Some(attendant) = self.attendant.get() {
+            attendant.announce();
+        }
+    }
+
     /// Tells the attendant, if there is one, of what is left by who has read.
     pub(super) fn leave_to_attendant(&self, half: MutexGuard<'_, ReadHalf>) {
-        let attendant = self.attendant.get();
-        let is_some_left = attendant.is_some()
+        let is_some_left = self.is_attended()
             && (half.available(Want::Whole).is_some() || !half.buffer.is_empty());
         drop(half);
-        if let Some(attendant) = attendant
-            && is_some_left
-        {
-            attendant.announce();
+        if is_some_left {
+            self.announce();
         }
     }
 }

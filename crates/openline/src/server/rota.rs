@@ -151,6 +151,8 @@ enum Stage {
 enum Turn {
     /// There is nothing more.
     Done,
+    /// Somebody else sees to it, and announces it when he leaves.
+    Left,
     /// There is more: others get their turn first.
     More,
     /// The connection is closed.
@@ -348,10 +350,13 @@ impl Rota {
                     client.stage.store(Stage::Ready as u8, Ordering::SeqCst);
                     return self.state().ready.push_back(client.clone());
                 }
-                Turn::Done => {}
-            }
-            if self.poller.watch(&*client.transport, client.id, READABLE).is_err() {
-                return self.leave(client); // It was never registered, and is aborted.
+                Turn::Left => {}
+                // An error: it was never registered, and is aborted.
+                Turn::Done => {
+                    if self.poller.watch(&*client.transport, client.id, READABLE).is_err() {
+                        return self.leave(client);
+                    }
+                }
             }
             let outcome = client.stage.compare_exchange(
                 Stage::Served as u8,
@@ -378,9 +383,11 @@ impl Rota {
                         is_given_up.store(!is_done, Ordering::Relaxed);
                     }
                 }
-                Attended::Nothing if connection.state() != Openness::Closed => return Turn::Done,
-                Attended::Nothing | Attended::Over => return Turn::Over,
                 Attended::More => return Turn::More,
+                Attended::Over => return Turn::Over,
+                _ if connection.state() == Openness::Closed => return Turn::Over,
+                Attended::Nothing => return Turn::Done,
+                Attended::Busy => return Turn::Left,
             }
         }
         Turn::More
