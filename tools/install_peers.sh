@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Installs the proxies and servers of others that the tests talk to, from Debian's packages; those that are
-# there already are left alone. None of them is started: the tests do that.
+# Installs the proxies, servers and the browser of others that the tests talk to, from Debian's packages; those that
+# are there already are left alone. None of them is started: the tests do that.
 set -euo pipefail
 
 declare -A packages=(
+    [chromium]=chromium
     [danted]=dante-server
+    [haproxy]=haproxy
     [microsocks]=microsocks
     [nginx]=nginx-light
     [openssl]=openssl
+    [redis-server]=redis-server
     [squid]=squid-openssl
     [stunnel4]=stunnel4
     [tinyproxy]=tinyproxy
