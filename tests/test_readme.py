@@ -162,6 +162,7 @@ def test_document(
         program = example.program.replace("ws://localhost:8765", server.uri.rstrip("/"))
         program = program.replace(":8766", f":{tls_server.address[1]}")
         program = program.replace("localhost:3128", f"localhost:{proxy}")
+        program = program.replace("/run/chat/1.sock", str(tmp_path / "chat.sock"))
         outcome = run(ending(program), tmp_path, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr == ""

@@ -13,6 +13,7 @@ declare -A packages=(
     [redis-server]=redis-server
     [squid]=squid-openssl
     [stunnel4]=stunnel4
+    [systemd-analyze]=systemd
     [tinyproxy]=tinyproxy
 )
 missing=()
