@@ -150,6 +150,7 @@ def test_document(
 ) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "other-ca.pem"))
+    (tmp_path / "server.pem").write_bytes(certificate.read_bytes())
     client = authority.issue_cert("me@example.com")
     client.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     # They show one exchange, also those that receive until the end.
