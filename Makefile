@@ -112,9 +112,9 @@ SHORT := assemblyai or cartesia or deepgram or soniox or documents
 packages-short: build $(PACKAGES)/.short ## the same with those that install in seconds
 	$(QUIET) "published packages, short" $(PYTEST) tests/packages -k "$(SHORT)"
 
-test-many: build ## thousands of connections and failures, 1 GiB through TLS, 10 million messages
+test-many: build ## thousands of connections, failures and attackers, 1 GiB through TLS, 10 million messages
 	$(QUIET) "many connections" env OPENLINE_FULL=1 $(PYTEST) -o faulthandler_timeout=600 tests/test_many.py \
-		tests/robustness/test_reconnects.py tests/robustness/test_memory.py
+		tests/robustness/test_reconnects.py tests/robustness/test_memory.py tests/test_server_attacks.py
 
 conformance-short: build ## the Autobahn cases but those of compression: 301, with each client and server
 	$(QUIET) "the Rust endpoint" cargo build --locked -p openline --example autobahn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import random
 import resource
@@ -17,11 +16,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import attacked
-from attacked import MIB, Target, frame, read_close, read_frames, request
+from attacked import KIB, MIB, Target, frame, read_close, read_frames, request
 from openline.sync.client import connect
+from robustness.census import FULL
 from serving import until
-
-FULL = bool(os.environ.get("OPENLINE_FULL"))
 
 
 @pytest.fixture(scope="module")
@@ -446,19 +444,18 @@ def test_clients_that_do_not_answer_a_close_are_cut_by_close_timeout(target: Tar
 # Crowds.
 
 
-def crowd() -> int:
-    """How many connections to make: each takes two descriptors of the server's."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if not FULL:
-        return min(400, (hard - 100) // 2, soft - 100)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return min(10_000, (hard - 100) // 2)
+def crowd(full: int) -> int:
+    """How many connections to make: on its way in each takes two descriptors of the server's."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if FULL:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(full if FULL else 400, (hard - 200) // 2)
 
 
 @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\n"], ids=["silent", "begun"])
 def test_a_crowd_that_never_sends(patient: Target, begin: bytes) -> None:
-    count = crowd()
-    with patient.under_attack(most=2 * MIB + count * 4096) as attack:
+    count = crowd(full=10_000)
+    with patient.under_attack(most=2 * MIB + count * 4 * KIB) as attack:
         for number in range(count):
             attack.connect().sendall(begin)
             if number % 100 == 0:
@@ -467,8 +464,8 @@ def test_a_crowd_that_never_sends(patient: Target, begin: bytes) -> None:
 
 
 def test_a_crowd_that_idles(patient: Target) -> None:
-    count = crowd()
-    with patient.under_attack(most=count * 128 * 1024) as attack:
+    count = crowd(full=10_000)
+    with patient.under_attack(most=count * 64 * KIB, left=count * 40 * KIB) as attack:
         for _ in range(count):
             attack.open()
 
