@@ -67,7 +67,16 @@ class Ends:
         return self.noted.pop()
 
 
-MESSAGES: list[str | bytes] = ["text", "é☃😀" * 5000, "", b"", b"\x00\xff" * 100, bytes(300_000), "a" * 126, "b" * 65536]
+MESSAGES: list[str | bytes] = [
+    "text",
+    "é☃😀" * 5000,
+    "",
+    b"",
+    b"\x00\xff" * 100,
+    bytes(300_000),
+    "a" * 126,
+    "b" * 65536,
+]
 
 
 class TestCurl:
