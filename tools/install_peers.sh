@@ -5,6 +5,7 @@ set -euo pipefail
 
 declare -A packages=(
     [chromium]=chromium
+    [curl]=curl
     [danted]=dante-server
     [haproxy]=haproxy
     [microsocks]=microsocks
