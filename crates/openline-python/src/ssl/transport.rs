@@ -478,6 +478,12 @@ impl Transport for PythonTls {
         }
     }
 
+    fn give_up_sending(&self) {
+        if let Channel::Memory { below, .. } = &self.channel {
+            below.give_up_sending();
+        }
+    }
+
     fn release_buffers(&self) {
         if let Ok(mut scratch) = self.scratch.try_lock() {
             *scratch = Vec::new();

@@ -109,10 +109,22 @@ impl Line {
         if let Some(journal) = self.journal() {
             journal.keepalive(KeepaliveEvent::TimedOut);
         }
+        // Otherwise the Close goes out, and a peer that is late may read it.
+        if self.byte_counts().is_some_and(|counts| counts.queued > 0) {
+            self.give_up_sending();
+        }
         let close = CloseFrame::for_fault(CloseCode::INTERNAL_ERROR, PING_TIMEOUT);
         self.fail(Cause::PingTimeout, close);
         // The peer is gone: nobody would answer.
         self.cut_and_drain();
+    }
+
+    /// What a peer that reads nothing has not taken would be kept by the system for as long as the peer's system
+    /// answers.
+    fn give_up_sending(&self) {
+        if let Some(transport) = self.transport() {
+            transport.give_up_sending();
+        }
     }
 
     fn end_if_idle(&self, now: Instant) {
@@ -144,6 +156,7 @@ impl Line {
         let sent = self.sent_bytes();
         if self.bell.status().acknowledgement.handle_deadline(now, sent) {
             // The peer is gone: a Close would not reach it.
+            self.give_up_sending();
             self.lose(rustix::io::Errno::TIMEDOUT.into());
             self.cut_and_drain();
         }

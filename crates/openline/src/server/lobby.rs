@@ -274,7 +274,7 @@ impl Lobby {
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_AT_ONCE {
-            match self.listener.accept() {
+            match self.listener.accept_with_room() {
                 Ok(socket) => {
                     if let Err(error) = self.welcome(socket) {
                         self.arrived.push_back(Arrival::Failed(error));

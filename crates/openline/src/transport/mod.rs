@@ -138,6 +138,10 @@ pub trait Transport: Any + fmt::Debug + Send + Sync {
     /// Ends one direction or both, for every thread: what waits for it returns.
     fn shutdown(&self, how: Shutdown);
 
+    /// The peer takes nothing any more: what is on its way to it need not be kept when the stream is closed.
+    /// Default: nothing is done.
+    fn give_up_sending(&self) {}
+
     /// Gives back what memory an idle connection does not need. Default: there is none.
     fn release_buffers(&self) {}
 

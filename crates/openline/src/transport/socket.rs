@@ -5,6 +5,7 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{self, RecvFlags, SendFlags};
@@ -61,6 +62,11 @@ impl Transport for Socket {
         };
         // A peer that has gone already is no error: the stream is at its end.
         let _ = net::shutdown(&self.0, how);
+    }
+
+    fn give_up_sending(&self) {
+        // A close resets the connection then.
+        let _ = net::sockopt::set_socket_linger(&self.0, Some(Duration::ZERO));
     }
 
     fn source(&self) -> Option<BorrowedFd<'_>> {

@@ -267,6 +267,10 @@ impl Transport for Tls {
         self.below.shutdown(how);
     }
 
+    fn give_up_sending(&self) {
+        self.below.give_up_sending();
+    }
+
     fn release_buffers(&self) {
         self.below.release_buffers();
         let mut incoming = lock(&self.incoming);
