@@ -18,6 +18,7 @@ use super::seats::{Seat, Seats};
 use crate::deadline::Deadline;
 use crate::driver::Driver;
 use crate::error::{Error, Result};
+use crate::fork::Process;
 use crate::opening::timed_out;
 use crate::poller::Watch;
 use crate::poller::system::{Events, Poller, events, ready};
@@ -57,6 +58,8 @@ use crate::transport::{Interest, ServerTls, Stream, Transport};
 /// # Ok(()) }
 /// ```
 pub struct Lobby {
+    /// Whose clients these are: a forked child has the same sockets, and must not touch them.
+    process: Process,
     listener: Listener,
     poller: Arc<Poller>,
     events: Events,
@@ -183,6 +186,7 @@ impl Lobby {
         let poller = Poller::new()?;
         poller.register_source(listener.as_fd(), LISTENER, READABLE)?;
         Ok(Lobby {
+            process: Process::current(),
             listener,
             poller: Arc::new(poller),
             events: events(),
@@ -209,10 +213,13 @@ impl Lobby {
     ///
     /// # Errors
     ///
-    /// [`Error::System`], when the system cannot wait.
+    /// [`Error::System`], when the system cannot wait. [`Error::Forked`] in a process that was forked from the lobby's.
     ///
     /// See the example of [`Lobby`].
     pub fn turn(&mut self, until: Deadline) -> Result<()> {
+        if !self.process.is_current() {
+            return Err(Error::Forked);
+        }
         let until = until.min(self.deadline());
         let timeout =
             if self.arrived.is_empty() { until.remaining() } else { Some(Duration::ZERO) };
@@ -414,6 +421,11 @@ impl Lobby {
 impl Drop for Lobby {
     /// Clients that have not sent their request yet are answered 503, where that is possible at once.
     fn drop(&mut self) {
+        if !self.process.is_current() {
+            // What it would take out of the poller is the parent's as well.
+            std::mem::forget(self.poller.clone());
+            return;
+        }
         self.poller.deregister_source(self.listener.as_fd());
         for guest in std::mem::take(&mut self.guests).into_values() {
             self.deregister(&guest);
