@@ -190,3 +190,12 @@ def test_redis_hangs(ports: list[int], redis: Redis) -> None:
 def test_limits_of_redis(redis: Redis) -> None:
     limits = redis.ask("config", "get", "client-output-buffer-limit")
     assert f"pubsub {32 * 2**20} {8 * 2**20} 60" in limits
+
+
+def test_the_benchmark_works() -> None:
+    path = pathlib.Path(__file__).resolve().parent.parent / "bench" / "scaling_out.py"
+    proxies.needs("redis-server", "redis-server")
+    command = [sys.executable, str(path), "--clients", "2", "--messages", "100", "--rounds", "1"]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "2 processes, 4 clients" in outcome.stdout and "delivered: " in outcome.stdout
