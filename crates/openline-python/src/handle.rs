@@ -66,10 +66,7 @@ impl Handle {
     /// Raises:
     ///     OSError: the connection is closed.
     fn dup(&self, py: Python<'_>) -> PyResult<i32> {
-        let transport = self.transport(py)?;
-        let source = transport.source().ok_or_else(|| closed(py))?;
-        let duplicate = source.try_clone_to_owned();
-        Ok(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd())
+        dup(py, &*self.transport(py)?)
     }
 
     /// Shut one direction of the stream down, or both, by the numbers of `socket.SHUT_RD`, `SHUT_WR` and
@@ -78,13 +75,7 @@ impl Handle {
     /// Raises:
     ///     OSError: the connection is closed.
     fn shutdown(&self, py: Python<'_>, how: i32) -> PyResult<()> {
-        let how = match how {
-            0 => Shutdown::Read,
-            1 => Shutdown::Write,
-            2 => Shutdown::Both,
-            _ => return Err(PyValueError::new_err(format!("how must be 0, 1 or 2, not {how}"))),
-        };
-        let transport = self.transport(py)?;
+        let (how, transport) = (direction(how)?, self.transport(py)?);
         py.detach(|| transport.shutdown(how));
         Ok(())
     }
@@ -166,8 +157,25 @@ impl Handle {
     }
 }
 
+/// Duplicates a transport's descriptor.
+pub(crate) fn dup(py: Python<'_>, transport: &dyn Transport) -> PyResult<i32> {
+    let source = transport.source().ok_or_else(|| closed(py))?;
+    let duplicate = source.try_clone_to_owned();
+    Ok(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd())
+}
+
+/// What `SHUT_RD`, `SHUT_WR` and `SHUT_RDWR` stand for.
+pub(crate) fn direction(how: i32) -> PyResult<Shutdown> {
+    match how {
+        0 => Ok(Shutdown::Read),
+        1 => Ok(Shutdown::Write),
+        2 => Ok(Shutdown::Both),
+        _ => Err(PyValueError::new_err(format!("how must be 0, 1 or 2, not {how}"))),
+    }
+}
+
 /// What the methods of a closed socket raise.
-fn closed(py: Python<'_>) -> PyErr {
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
     error::os_error(py, &io::Error::from_raw_os_error(EBADF), None)
 }
 

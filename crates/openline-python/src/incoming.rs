@@ -1,24 +1,28 @@
 //! The class `Incoming`: a client of a server on its way into a connection.
 
-use std::os::fd::IntoRawFd;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use openline::extension::Agreed;
 use openline::handshake::server::ReceivedRequest;
 use openline::handshake::{ExtensionParams, HandshakeError};
 use openline::http::{Headers, Request, Response};
-use openline::transport::{Opening, Stream};
-use openline::{Deadline, Error, Journal, Seat};
+use openline::transport::{Opening, Stream, Transport};
+use openline::{Address, Deadline, Error, Journal, Seat};
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::connect::{Client, Wanted, given_stream};
+use crate::connection::address;
 use crate::error;
 use crate::extension;
-use crate::handle::{Handle, Opened};
+use crate::handle::{self, Handle, Opened};
 use crate::line::Log;
 use crate::signals;
+use crate::ssl;
 use crate::timeout::limit;
 
 /// A client that was accepted: first its request is received, then it is answered.
@@ -26,6 +30,8 @@ use crate::timeout::limit;
 pub(crate) struct Incoming {
     stage: Mutex<Stage>,
     is_given_up: AtomicBool,
+    /// Of a client of a lobby.
+    addresses: Option<(Address, Address)>,
     /// What the connection has for its address.
     seat: Mutex<Option<Seat>>,
 }
@@ -47,20 +53,74 @@ impl Incoming {
         Ok(Incoming::at(Stage::Connected(given_stream(sock)?)))
     }
 
-    /// Duplicate the socket's descriptor, for the caller to close, of a client of a lobby.
+    // Until the request is answered, these are those of `Handle`.
+
+    /// End the connection at once.
+    fn abort(&self, py: Python<'_>) {
+        let stage = self.take();
+        py.detach(|| drop(stage));
+    }
+
+    /// The socket's descriptor; -1 once the request is answered.
+    fn fileno(&self) -> i32 {
+        let source = self.transport().and_then(|transport| Some(transport.source()?.as_raw_fd()));
+        source.unwrap_or(-1)
+    }
+
+    /// Duplicate the socket's descriptor, for the caller to close.
     ///
     /// Raises:
-    ///     OSError: there are too many.
-    ///     InvalidState: the request was received already, or there was no lobby.
+    ///     OSError: the request is answered, or there are too many descriptors.
     fn dup(&self, py: Python<'_>) -> PyResult<i32> {
-        let stage = self.stage();
-        let source = match &*stage {
-            Stage::Arrived(incoming) => incoming.source(),
-            _ => None,
-        };
-        let source = source.ok_or_else(|| error::invalid_state(py, "there is no descriptor"))?;
-        let duplicate = source.try_clone_to_owned();
-        Ok(duplicate.map_err(|error| error::os_error(py, &error, None))?.into_raw_fd())
+        handle::dup(py, &*self.transport().ok_or_else(|| handle::closed(py))?)
+    }
+
+    /// Shut one direction of the stream down, or both, by the numbers of `socket.SHUT_RD`, `SHUT_WR` and
+    /// `SHUT_RDWR`.
+    ///
+    /// Raises:
+    ///     OSError: the request is answered.
+    fn shutdown(&self, py: Python<'_>, how: i32) -> PyResult<()> {
+        let how = handle::direction(how)?;
+        let transport = self.transport().ok_or_else(|| handle::closed(py))?;
+        py.detach(|| transport.shutdown(how));
+        Ok(())
+    }
+
+    /// Whether there is TLS of ours.
+    #[getter]
+    fn is_secure(&self, py: Python<'_>) -> bool {
+        self.transport()
+            .is_some_and(|transport| ssl::look(py, &transport, "version", None).is_some())
+    }
+
+    /// None: there is no TLS by rustls.
+    fn tls_details(&self) -> Option<()> {
+        None
+    }
+
+    /// Get an attribute of the object of Python's `ssl` that the connection uses, or call it with arguments.
+    ///
+    /// Raises:
+    ///     OSError: the request is answered.
+    ///     AttributeError: there is no such object, or no such attribute of it.
+    #[pyo3(signature = (name, arguments=None))]
+    fn ask_ssl<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: Option<&Bound<'py, PyTuple>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let transport = self.transport().ok_or_else(|| handle::closed(py))?;
+        ssl::look(py, &transport, name, arguments)
+            .unwrap_or_else(|| Err(PyAttributeError::new_err(name.to_owned())))
+    }
+
+    /// Our address, and the peer's, as `socket` gives them.
+    #[getter]
+    fn addresses<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let (local, remote) = self.addresses.as_ref().ok_or_else(|| handle::closed(py))?;
+        Ok((address(py, local)?, address(py, remote)?))
     }
 
     /// Seconds that are left for the handshake; None if there is no limit.
@@ -184,13 +244,24 @@ impl Incoming {
 impl Incoming {
     /// A client of a lobby.
     pub(crate) fn arrived(mut incoming: Box<openline::Incoming>) -> Incoming {
-        let seat = incoming.take_seat();
-        Incoming { seat: Mutex::new(seat), ..Incoming::at(Stage::Arrived(incoming)) }
+        let seat = Mutex::new(incoming.take_seat());
+        let addresses = Some((incoming.local_address().clone(), incoming.remote_address().clone()));
+        Incoming { seat, addresses, ..Incoming::at(Stage::Arrived(incoming)) }
     }
 
     fn at(stage: Stage) -> Incoming {
         let (is_given_up, seat) = (AtomicBool::new(false), Mutex::new(None));
-        Incoming { stage: Mutex::new(stage), is_given_up, seat }
+        Incoming { stage: Mutex::new(stage), is_given_up, addresses: None, seat }
+    }
+
+    /// Until the request is answered.
+    fn transport(&self) -> Option<Arc<dyn Transport>> {
+        match &*self.stage() {
+            Stage::Arrived(incoming) | Stage::Asked(incoming, ..) => {
+                Some(incoming.transport().clone())
+            }
+            Stage::Connected(_) | Stage::Over => None,
+        }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {

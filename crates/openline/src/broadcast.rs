@@ -11,13 +11,14 @@ use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::outgoing::Outgoing;
+use crate::sync::Ordering;
 
 /// Sends a message to many connections, and gives those that were skipped, each with the reason.
 ///
-/// A connection that is not open gets nothing, which is no reason to tell. One that cannot take the message,
-/// because its peer does not read or another thread is in the middle of a message, is skipped. All of these
-/// together hold up the caller for 50 milliseconds at most, after all others have got the message, and take no
-/// memory: of each connection one message at most is under way to its peer.
+/// A connection that is not open gets nothing, which is no reason to tell. Those that cannot take the message at once,
+/// because their peers are behind or other threads write to them, have 50 milliseconds, all of them together, after all
+/// others have got the message; then they are skipped. A peer that was behind the last time, and still is, is skipped
+/// at once. So one that does not read holds up nobody but once, and takes no more memory than a message.
 ///
 /// Connections that share the parameters of permessage-deflate share the compressed message, which refers to
 /// none before it; so does the next message of each then (RFC 7692 §7.1.1).
@@ -41,17 +42,26 @@ pub fn broadcast<'c, 'm>(
     message: impl Into<Outgoing<'m>>,
 ) -> Vec<(Connection, Error)> {
     let mut message = Shared { message: message.into(), compressed: Vec::new() };
+    let mut skipped = Vec::new();
     let mut busy = Vec::new();
     for connection in connections {
-        if message.send(connection, Deadline::from(Duration::ZERO)).is_err() {
-            busy.push(connection);
+        let line = &connection.line;
+        match message.send(connection, Deadline::from(Duration::ZERO)) {
+            Ok(()) => line.is_left_out.store(false, Ordering::Relaxed),
+            Err(error) if line.is_left_out.load(Ordering::Relaxed) && line.is_peer_behind() => {
+                skipped.push((connection.clone(), error));
+            }
+            Err(_) => busy.push(connection),
         }
     }
     let deadline = Deadline::from(BUSY_TIME);
-    let skipped = |connection: &Connection| {
-        Some((connection.clone(), message.send(connection, deadline).err()?))
-    };
-    busy.into_iter().filter_map(skipped).collect()
+    for connection in busy {
+        if let Err(error) = message.send(connection, deadline) {
+            connection.line.is_left_out.store(true, Ordering::Relaxed);
+            skipped.push((connection.clone(), error));
+        }
+    }
+    skipped
 }
 
 /// A message, and what was made of it for others already.
@@ -117,5 +127,5 @@ impl Shared<'_> {
     }
 }
 
-/// For the connections that others write to at the moment, all of them together.
+/// For the connections that cannot take a message at once, all of them together.
 const BUSY_TIME: Duration = Duration::from_millis(50);

@@ -17,6 +17,7 @@ from ..headers import validate_subprotocols
 from ..protocol import CLOSED
 from ..server import ServerProtocol, checked_origins
 from ._server import Server
+from ._socket import view
 
 if TYPE_CHECKING:
     import ssl as ssl_module
@@ -141,9 +142,7 @@ class Service:
         left = incoming.time_left()
         deadline = None if left is None else time.monotonic() + left
         try:
-            self._serve(socket.socket(fileno=incoming.dup()), incoming, deadline)
-        except OSError as error:  # no more descriptors
-            self.server.logger.warning("cannot serve a client: %s", error)
+            self._serve(view(incoming, None, self.ssl), incoming, deadline)
         finally:
             incoming.leave()
 
@@ -152,7 +151,7 @@ class Service:
         deadline = None if self.open_timeout is None else time.monotonic() + self.open_timeout
         self._serve(sock, _openline.Incoming(sock), deadline)
 
-    def _serve(self, sock: socket.socket, incoming: _openline.Incoming, deadline: float | None) -> None:
+    def _serve(self, sock: Any, incoming: _openline.Incoming, deadline: float | None) -> None:
         connection = None
         try:
             connection = self._connection(sock, incoming)
@@ -171,7 +170,7 @@ class Service:
                 self.server._leave(connection)
             sock.close()
 
-    def _connection(self, sock: socket.socket, incoming: _openline.Incoming) -> Any:
+    def _connection(self, sock: Any, incoming: _openline.Incoming) -> Any:
         protocol = self.protocol_class(**self.protocol_options, select_subprotocol=self._selector())
         protocol._incoming = incoming
         protocol._context = self.ssl

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["SocketView", "TlsSocketView", "view"]
 
 
-def view(handle: _openline.Handle, given: Any = None, context: ssl.SSLContext | None = None) -> SocketView:
+def view(handle: _openline.Handle | _openline.Incoming, given: Any = None, context: ssl.SSLContext | None = None) -> SocketView:
     """Return a view of the socket of a connection.
 
     Args:
-        handle: the connection.
+        handle: the connection, or a client on its way into one.
         given: the user's socket, under TLS of ours; closed with the view.
         context: the context of the TLS, if there is one.
     """
@@ -44,7 +44,7 @@ class SocketView:
     # Each connection has one, used or not.
     __slots__ = ("__weakref__", "_context", "_given", "_handle", "_timeout")
 
-    def __init__(self, handle: _openline.Handle, given: Any, context: ssl.SSLContext | None) -> None:
+    def __init__(self, handle: _openline.Handle | _openline.Incoming, given: Any, context: ssl.SSLContext | None) -> None:
         self._handle = handle
         self._given = given
         self._context = context
@@ -242,7 +242,7 @@ class TlsSocketView(SocketView):
         """Return None: TLS is never compressed."""
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the server's certificate, as `ssl.SSLSocket.getpeercert` does.
+        """Return the peer's certificate, as `ssl.SSLSocket.getpeercert` does.
 
         Args:
             binary_form: True for `bytes` of DER, False for a dict. Default: False, which needs a context of

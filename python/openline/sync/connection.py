@@ -265,9 +265,10 @@ def broadcast(
 ) -> None:
     """Send a message to many connections.
 
-    A connection that is not open is skipped. So is one that cannot take the message, because its peer does not
-    read or another thread is in the middle of a message: that is logged as a warning. All of these together
-    hold up the caller for 50 ms at most, when all others have got the message, and take no memory.
+    A connection that is not open is left out. Those that cannot take the message at once, because their peers are
+    behind or other threads write to them, have 50 ms, all of them together, when all others have got it; then they
+    are skipped, which is logged as a warning. A peer that was behind the last time, and still is, is skipped at
+    once. So one that does not read holds up nobody but once, and takes no more memory than a message.
 
     Example:
         broadcast(server.connections, "hello, everybody")

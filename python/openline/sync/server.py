@@ -87,6 +87,20 @@ class ServerConnection(Connection):
         )
         self.server = server
 
+    @property
+    def local_address(self) -> Any:
+        """Our address, as `socket.getsockname` gives it."""
+        return super().local_address if self._is_adopted else self.socket.getsockname()
+
+    @property
+    def remote_address(self) -> Any:
+        """The client's address, as `socket.getpeername` gives it; also in `process_request`."""
+        return super().remote_address if self._is_adopted else self.socket.getpeername()
+
+    @property
+    def _is_adopted(self) -> bool:
+        return self.protocol._handle is not None
+
     def respond(self, status: StatusLike, text: str) -> Response:
         """Return a response with a text for a person; for `process_request` and `process_response`.
 

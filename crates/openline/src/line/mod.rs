@@ -109,6 +109,8 @@ pub(crate) struct Line {
     /// Whether a thread is between two fragments of a message: others must wait with theirs. Changed
     /// by the holder of the right to write.
     pub(crate) in_fragments: AtomicBool,
+    /// Whether the last broadcast has left it out, since the peer did not read.
+    pub(crate) is_left_out: AtomicBool,
     /// Whether our Close frame is with the kernel.
     pub(crate) is_close_sent: AtomicBool,
 
@@ -155,6 +157,7 @@ impl Line {
             write: Mutex::new(write),
             control: PendingControl::default(),
             in_fragments: AtomicBool::new(false),
+            is_left_out: AtomicBool::new(false),
             is_close_sent: AtomicBool::new(false),
             bell: Bell::new(Status::new(keepalive, idleness, acknowledgement, meters)),
             state: AtomicU8::new(State::Open as u8),

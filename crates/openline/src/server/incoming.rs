@@ -1,7 +1,6 @@
 //! A client's request, before it is answered.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use openline_proto::Role;
@@ -212,7 +211,7 @@ impl Incoming {
         &self.received
     }
 
-    /// The client's descriptor, if it has one.
+    /// What carries the connection, to look at.
     ///
     /// ```
     /// use std::io::Write;
@@ -223,11 +222,19 @@ impl Incoming {
     /// let (mut client, ours) = UnixStream::pair()?;
     /// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     /// let opening = Opening::new(Deadline::NEVER, &|| false);
-    /// assert!(Incoming::receive(ours, &opening, None)?.source().is_some());
+    /// let incoming = Incoming::receive(ours, &opening, None)?;
+    /// assert!(incoming.transport().tls().is_none());
     /// # Ok(()) }
     /// ```
-    pub fn source(&self) -> Option<BorrowedFd<'_>> {
-        self.transport.source()
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    /// Our address.
+    ///
+    /// See the example of [`remote_address`](Incoming::remote_address).
+    pub fn local_address(&self) -> &Address {
+        &self.addresses.0
     }
 
     /// The client's address.
@@ -244,6 +251,7 @@ impl Incoming {
     /// let opening = Opening::new(Deadline::NEVER, &|| false);
     /// let incoming = Incoming::receive(listener.accept()?.0, &opening, None)?;
     /// assert_eq!(incoming.remote_address(), &Address::Tcp(client.local_addr()?));
+    /// assert_eq!(incoming.local_address(), &Address::Tcp(client.peer_addr()?));
     /// # Ok(()) }
     /// ```
     pub fn remote_address(&self) -> &Address {

@@ -72,6 +72,14 @@ impl Line {
         outcome.map_err(|(stop, committed)| self.explain(stop, committed, deadline))
     }
 
+    /// Whether the peer has not taken what was written, which nobody waits for.
+    pub(crate) fn is_peer_behind(&self) -> bool {
+        let Some(half) = try_lock(&self.write) else { return false };
+        let is_behind = !half.is_flushed() && !self.in_fragments.load(Ordering::Relaxed);
+        self.leave_write(half);
+        is_behind
+    }
+
     /// Sends messages in order, as many as fit with each write. When it stops early, the number
     /// tells how many are sent or will be; the others were taken back.
     pub(crate) fn send_many<'m>(
