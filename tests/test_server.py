@@ -9,6 +9,7 @@ import logging
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import ssl
@@ -24,7 +25,7 @@ import websockets.asyncio.client
 import websockets.sync.client
 from werkzeug.routing import Map, Rule
 
-from openline import ConnectionClosed, InvalidStatus
+from openline import ConnectionClosed, InvalidStatus, _openline
 from openline.exceptions import InvalidOrigin, NegotiationError
 from openline.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from openline.http11 import Request, Response
@@ -722,3 +723,57 @@ def test_a_socket_of_ones_own() -> None:
         serve(echo, "127.0.0.1", sock=sock)
     with pytest.raises(ValueError, match="path"):
         unix_serve(echo)
+
+
+def test_addresses_and_the_certificate_are_known_in_process_request(
+    authority: trustme.CA, certificate: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    seen: list[Any] = []
+
+    def process_request(websocket: ServerConnection, request: Request) -> Response | None:
+        seen.append((websocket.remote_address, websocket.local_address, websocket.socket.getpeername()))
+        if websocket.socket.getpeercert() is None:
+            return websocket.respond(403, "no certificate\n")
+        return None
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    authority.configure_trust(context)
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    known = ssl.create_default_context()
+    authority.configure_trust(known)
+    authority.issue_cert("client.example").configure_cert(known)
+    with run(echo, ssl=context, process_request=process_request) as uri:
+        secure = uri.replace("ws:", "wss:")
+        with pytest.raises(InvalidStatus):
+            connect(secure, ssl=trust)
+        with connect(secure, ssl=known) as client:
+            client.send("hello")
+            assert client.recv() == "hello"
+            assert seen[1] == (client.local_address, client.remote_address, client.local_address)
+
+
+def test_a_forked_child_leaves_clients_on_their_way_in_alone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        lobby = _openline.Lobby(listener, None, 10, None, None)
+        with socket.create_connection(listener.getsockname()) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n")
+            select.select([lobby.fileno()], [], [], 10)
+            lobby.turn()
+            child = os.fork()
+            if child == 0:
+                lobby.close()
+                os._exit(0)
+            assert os.waitpid(child, 0) == (child, 0)
+            client.sendall(b"Host: localhost\r\n\r\n")
+            arrival = None
+            while arrival is None:  # the request, and not the end that the child could have made
+                select.select([lobby.fileno()], [], [], 10)
+                lobby.turn()
+                arrival = lobby.next()
+            assert isinstance(arrival, _openline.Incoming)
+            arrival.abort()
+            assert client.recv(1) == b""
+        lobby.close()

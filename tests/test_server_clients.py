@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import importlib
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -224,6 +226,14 @@ def websocket_client() -> Any:
 
 
 class TestWebsocketClient:
+    @pytest.fixture(autouse=True)
+    def left_sockets(self) -> Iterator[None]:
+        """Attempts of it that fail leave their sockets to the garbage collector, which would warn in a later test."""
+        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+
     @staticmethod
     @contextmanager
     def connected(module: Any, uri: str, **options: Any) -> Iterator[Any]:
