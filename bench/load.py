@@ -101,10 +101,12 @@ def serving(name: str, is_rust: bool) -> Iterator[tuple[int, int]]:
 
 def show(load: Load, rates: dict[str, list[float]]) -> None:
     print(f"\n{load.name}\n")
-    first = rates[load.servers[0]]
+    ours = rates[load.servers[0]]
     for name, values in rates.items():
-        ratios = [value / reference for value, reference in zip(values, first)]
-        print(f"  {name:28} {statistics.median(values):12,.0f} /s   {statistics.median(ratios):6.2f}", flush=True)
+        ratios = [our / value for our, value in zip(ours, values)]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        ratio = f"{load.servers[0]} is {statistics.median(ratios):.2f} times as fast ({spread})"
+        print(f"  {name:28} {statistics.median(values):10,.0f} /s" + f"   {ratio}" * (values is not ours), flush=True)
 
 
 def hold(title: str, name: str, is_rust: bool, connections: int) -> None:
