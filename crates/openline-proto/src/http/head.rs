@@ -156,8 +156,9 @@ impl HeadReader {
 
     fn check_start_line(&self) -> Result<(), Fault> {
         let line = &self.buffer[self.start..self.examined];
+        let mut request = httparse::Request::new(&mut []);
         let status = match self.kind {
-            Kind::Request => httparse::Request::new(&mut []).parse(line),
+            Kind::Request => request.parse(line),
             Kind::Response => lenient().parse_response(&mut httparse::Response::new(&mut []), line),
         };
         match (status, self.kind) {
@@ -167,7 +168,9 @@ impl HeadReader {
             }),
             (Err(_), _) => Err(self.invalid_start_line()),
             // RFC 9112 §3.2: a request target is ASCII; httparse also lets UTF-8 through.
-            (Ok(_), Kind::Request) if !line.is_ascii() => Err(self.invalid_start_line()),
+            (Ok(_), Kind::Request) if !line.is_ascii() || !has_target(&request) => {
+                Err(self.invalid_start_line())
+            }
             (Ok(_), _) => Ok(()),
         }
     }
@@ -202,6 +205,13 @@ impl HeadReader {
         let code = line.get("HTTP/1.1".len()..).unwrap_or_default().trim_ascii();
         decode_latin1(code.get("101".len()..).unwrap_or_default().trim_ascii())
     }
+}
+
+/// RFC 9112 §3.2: what a GET asks for is a path, or an absolute URI; neither has a fragment.
+fn has_target(request: &httparse::Request<'_, '_>) -> bool {
+    let target = request.path.unwrap_or("/");
+    request.method != Some("GET")
+        || ((target.starts_with('/') || target.contains("://")) && !target.contains('#'))
 }
 
 /// The version of a request line that is well-formed but for it. A line with a blank too many is no

@@ -45,13 +45,6 @@ impl Listener {
         Ok(socket.into())
     }
 
-    /// Accepts only if there is one more descriptor, which who serves the client may need. Otherwise the client
-    /// waits.
-    pub(super) fn accept_with_room(&self) -> io::Result<OwnedFd> {
-        let _room = self.socket.try_clone()?;
-        self.accept()
-    }
-
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -281,7 +281,7 @@ impl Lobby {
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_AT_ONCE {
-            match self.listener.accept_with_room() {
+            match self.listener.accept() {
                 Ok(socket) => {
                     if let Err(error) = self.welcome(socket) {
                         self.arrived.push_back(Arrival::Failed(error));
@@ -294,7 +294,7 @@ impl Lobby {
                         error.kind(),
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
                     ) => {}
-                Err(error) if is_out_of_descriptors(&error) && self.evict() => {}
+                Err(error) if is_out_of_descriptors(&error) && self.evict(&error) => {}
                 Err(error) => {
                     log::warn!(target: crate::journal::SERVER, "cannot accept a client: {error}");
                     self.resume_at = Some(sync::now() + PAUSE);
@@ -409,17 +409,20 @@ impl Lobby {
     }
 
     /// Lets the guests go who have waited longest; whether there was one.
-    fn evict(&mut self) -> bool {
+    fn evict(&mut self, error: &io::Error) -> bool {
         let oldest: Vec<usize> = self.guests.keys().take(EVICTED_AT_ONCE).copied().collect();
         for id in &oldest {
             self.take(*id);
+            let action = "go on waiting for a client's request".to_owned();
+            let error = io::Error::from_raw_os_error(error.raw_os_error().unwrap_or_default());
+            self.arrived.push_back(Arrival::Failed(Error::System { action, error }));
         }
         !oldest.is_empty()
     }
 }
 
 impl Drop for Lobby {
-    /// Clients that have not sent their request yet are answered 503, where that is possible at once.
+    /// Clients that are not answered yet get 503, where that is possible at once.
     fn drop(&mut self) {
         if !self.process.is_current() {
             // What it would take out of the poller is the parent's as well.
@@ -432,6 +435,11 @@ impl Drop for Lobby {
             let mut reception = guest.reception;
             if reception.refuse_early(unavailable(SHUTTING_DOWN)) {
                 reception.step();
+            }
+        }
+        for arrival in std::mem::take(&mut self.arrived) {
+            if let Arrival::Request(incoming) = arrival {
+                incoming.into_refused(unavailable(SHUTTING_DOWN)).0.step();
             }
         }
     }
