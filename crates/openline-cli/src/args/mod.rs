@@ -1,0 +1,37 @@
+//! What may be written behind `openline`, as it is written; what it means is worked out elsewhere.
+
+mod connect;
+mod echo;
+mod target;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use connect::ConnectArgs;
+pub(crate) use echo::EchoArgs;
+pub(crate) use target::{OnOff, TargetArgs};
+
+/// WebSockets from a terminal.
+#[derive(Debug, Parser)]
+#[command(version, after_help = STATUSES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Connect(Box<ConnectArgs>),
+    Echo(EchoArgs),
+}
+
+const STATUSES: &str = "\
+Messages go to standard output, everything else to standard error.
+
+Exit status:
+  0    it ended as it should
+  1    the connection closed with an error, or what was waited for did not come
+  2    wrong usage, or no connection could be made
+  130  interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP
+
+Colours are for terminals only; the environment variable NO_COLOR switches them off.";

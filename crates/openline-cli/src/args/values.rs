@@ -1,0 +1,75 @@
+//! Values of arguments that are more than a text or a number.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// `--resolve HOST:PORT:ADDRESS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolve {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) address: IpAddr,
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+}
+
+pub(super) fn seconds_above_zero(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("has to be more than 0".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("has no colon: give 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+pub(super) fn user(text: &str) -> Result<(String, String), String> {
+    let (name, password) = text.split_once(':').ok_or("has no colon: give name:password")?;
+    Ok((name.to_owned(), password.to_owned()))
+}
+
+pub(super) fn resolve(text: &str) -> Result<Resolve, String> {
+    let give = || "give HOST:PORT:ADDRESS, such as example.com:443:127.0.0.1".to_owned();
+    // The host may be an IPv6 address in brackets, and so may the address.
+    let name_end = if text.starts_with('[') { text.find("]:").ok_or_else(give)? + 1 } else { 0 };
+    let colon = name_end + text[name_end..].find(':').ok_or_else(give)?;
+    let (host, rest) = (&text[..colon], &text[colon + 1..]);
+    let (port, address) = rest.split_once(':').ok_or_else(give)?;
+    let port = port.parse().map_err(|_| give())?;
+    let address = address.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse().map_err(|_| give())?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    Ok(Resolve { host, port, address })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    #[test]
+    fn an_address_for_a_host_and_port() {
+        let resolved = resolve("Example.com:443:127.0.0.1").unwrap();
+        assert_eq!((resolved.host.as_str(), resolved.port), ("example.com", 443));
+        let resolved = resolve("[::1]:80:[::2]").unwrap();
+        assert_eq!((resolved.host.as_str(), resolved.address), ("::1", "::2".parse().unwrap()));
+        for text in ["", "example.com", "example.com:443", "[::1", "a:b:c", "a:1:b"] {
+            assert!(resolve(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_finite_and_not_negative() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["", "-1", "inf", "NaN", "1s"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+        assert!(seconds_above_zero("0").is_err());
+    }
+}

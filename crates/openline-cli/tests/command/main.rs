@@ -1,0 +1,9 @@
+//! The command as a user runs it.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod connect;
+mod echo;
+mod ends;
+mod options;
+mod running;
