@@ -224,11 +224,9 @@ impl Session {
 
     fn outcome(&self, ending: Ending) -> Outcome<()> {
         match ending {
-            Ending::BrokenPipe | Ending::Met => Ok(()),
-            Ending::Failed(failure) => Err(failure),
             Ending::InputOver => self.awaited.missed("before the end"),
-            Ending::Interrupted(signal) => Err(Failure::Interrupted(signal)),
             Ending::TimedOut => self.awaited.missed("in time"),
+            ending => ending.into_outcome(),
         }
     }
 }

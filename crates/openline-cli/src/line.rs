@@ -1,4 +1,4 @@
-//! What the threads of `openline connect` share: the connection of the moment, and how all of it ends.
+//! What the threads of a command that connects share: the connection of the moment, and how all of it ends.
 //!
 //! ```text
 //!  input ──── send ────▶ ┌──────┐ ◀── opened, lost ── main, which receives
@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use openline::{CloseCode, CloseFrame, Connection, Error, Outgoing};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 
 /// Why it ends from this side. The first reason counts.
 #[derive(Debug)]
@@ -25,6 +25,17 @@ pub(crate) enum Ending {
     /// What was waited for has come.
     Met,
     TimedOut,
+}
+
+impl Ending {
+    /// What it means for a command that waits for nothing.
+    pub(crate) fn into_outcome(self) -> Outcome<()> {
+        match self {
+            Ending::BrokenPipe | Ending::InputOver | Ending::Met | Ending::TimedOut => Ok(()),
+            Ending::Failed(failure) => Err(failure),
+            Ending::Interrupted(signal) => Err(Failure::Interrupted(signal)),
+        }
+    }
 }
 
 #[derive(Debug)]

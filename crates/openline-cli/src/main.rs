@@ -3,6 +3,7 @@
 //! - [`args`]: what may be written behind the command; [`target`] and [`tls`] make of it how to connect.
 //! - [`connect`]: lines in, messages out. [`line`] is what its threads share, [`input`] and [`output`] its two ends,
 //!   [`figures`] the numbers of `--write-out`.
+//! - [`ping`]: [`round_trips`], and what can be said of them.
 //! - [`echo`]: a server to try things with.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
 
@@ -15,6 +16,8 @@ mod input;
 mod interrupt;
 mod line;
 mod output;
+mod ping;
+mod round_trips;
 mod talk;
 mod target;
 mod tls;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
+        Command::Ping(args) => ping::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -79,8 +79,8 @@ fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
 }
 
-/// Writes the parts with nothing of another thread between them.
-fn print(parts: &[&[u8]]) -> Result<(), Ending> {
+/// Writes the parts to standard output, with nothing of another thread between them.
+pub(crate) fn print(parts: &[&[u8]]) -> Result<(), Ending> {
     let mut output = io::stdout().lock();
     let outcome = parts.iter().try_for_each(|part| output.write_all(part));
     outcome.and_then(|()| output.flush()).map_err(|error| match error.kind() {
@@ -91,8 +91,5 @@ fn print(parts: &[&[u8]]) -> Result<(), Ending> {
 
 /// Prints a text at the end of a command. That nobody reads it is no failure.
 pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
-    match print(&[text.as_bytes()]) {
-        Err(Ending::Failed(failure)) => Err(failure),
-        _ => Ok(()),
-    }
+    print(&[text.as_bytes()]).or_else(Ending::into_outcome)
 }

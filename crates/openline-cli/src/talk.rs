@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -48,11 +49,14 @@ pub(crate) fn tell_pauses() {
 pub(crate) struct Verbose {
     journal: Option<Journal>,
     has_frames: bool,
+    /// Who shows records lets others wait: the last one must not leave before all of them are out.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Verbose {
     pub(crate) fn new(level: u8) -> Verbose {
-        Verbose { journal: (level > 0).then(|| Journal::new(None)), has_frames: level > 1 }
+        let journal = (level > 0).then(|| Journal::new(None));
+        Verbose { journal, has_frames: level > 1, turn: Arc::default() }
     }
 
     /// For the client, if anything is to be shown.
@@ -69,6 +73,7 @@ impl Verbose {
             }
             Ok::<(), Infallible>(())
         };
+        let _turn = self.turn.lock().unwrap_or_else(|error| error.into_inner());
         match journal.give_out(show) {
             Ok(()) => {}
             Err(never) => match never {},

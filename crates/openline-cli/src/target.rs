@@ -1,14 +1,16 @@
 //! What the arguments of [`TargetArgs`] mean: a client, and where it connects to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use openline::handshake::encode_basic_auth;
 use openline::uri::Uri;
-use openline::{Client, Reconnect};
+use openline::{Client, Connection, Reconnect};
 
 use crate::args::{OnOff, TargetArgs};
 use crate::failure::Outcome;
+use crate::line::Line;
 use crate::talk::Verbose;
 use crate::tls;
 
@@ -50,6 +52,16 @@ impl Target {
     pub(crate) fn open_within(mut self, timeout: Duration) -> Target {
         self.client = self.client.open_timeout(timeout);
         self
+    }
+
+    /// A connection to it, unless the line ends before there is one.
+    pub(crate) fn connect(&self, line: &Arc<Line>) -> openline::Result<Connection> {
+        let line = line.clone();
+        let give_up = move || line.is_ending();
+        match &self.unix_socket {
+            None => self.client.connect_unless(&self.uri, &give_up),
+            Some(path) => self.client.connect_unix_unless(path, &self.uri, &give_up),
+        }
     }
 
     /// Connections to it, again and again.

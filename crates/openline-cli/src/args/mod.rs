@@ -2,6 +2,7 @@
 
 mod connect;
 mod echo;
+mod ping;
 mod target;
 mod values;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use connect::ConnectArgs;
 pub(crate) use echo::EchoArgs;
+pub(crate) use ping::PingArgs;
 pub(crate) use target::{OnOff, TargetArgs};
 
 /// WebSockets from a terminal.
@@ -23,6 +25,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
+    Ping(Box<PingArgs>),
 }
 
 const STATUSES: &str = "\

@@ -6,4 +6,5 @@ mod connect;
 mod echo;
 mod ends;
 mod options;
+mod ping;
 mod running;
