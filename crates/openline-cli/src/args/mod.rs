@@ -9,7 +9,7 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use echo::EchoArgs;
+pub(crate) use echo::{EchoArgs, ListenAddress};
 pub(crate) use ping::PingArgs;
 pub(crate) use target::{OnOff, TargetArgs};
 
