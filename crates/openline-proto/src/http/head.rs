@@ -207,11 +207,11 @@ impl HeadReader {
     }
 }
 
-/// RFC 9112 §3.2: what a GET asks for is a path, or an absolute URI; neither has a fragment.
+/// RFC 9112 §3.2: what a GET asks for is a path, or an absolute URI. A fragment has no place in either, and does no
+/// harm.
 fn has_target(request: &httparse::Request<'_, '_>) -> bool {
     let target = request.path.unwrap_or("/");
-    request.method != Some("GET")
-        || ((target.starts_with('/') || target.contains("://")) && !target.contains('#'))
+    request.method != Some("GET") || target.starts_with('/') || target.contains("://")
 }
 
 /// The version of a request line that is well-formed but for it. A line with a blank too many is no
