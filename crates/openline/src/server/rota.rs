@@ -318,8 +318,10 @@ impl Rota {
             panic!("a server cannot wait for its connections: {error}");
         }
         for ready in ready(events) {
-            if let Some(client) = state.clients.get(&ready.id).cloned() {
-                schedule(&mut state, client);
+            if let Some(client) = state.clients.get(&ready.id).cloned()
+                && client.schedule()
+            {
+                state.ready.push_back(client);
             }
         }
         state
@@ -327,11 +329,16 @@ impl Rota {
 
     /// Somebody else has read from a connection.
     fn announce(&self, id: usize) {
-        let mut state = self.state();
+        let state = self.state();
         let Some(client) = state.clients.get(&id).cloned() else { return };
-        if !schedule(&mut state, client) {
-            return;
+        if client.schedule() {
+            self.put_ready(state, client);
         }
+    }
+
+    /// Has a thread of the rota take a client; this one need not be one.
+    fn put_ready(&self, mut state: MutexGuard<'_, State>, client: Arc<Client>) {
+        state.ready.push_back(client);
         if state.waiting > 0 {
             self.work.notify_one();
         } else if state.is_polled {
@@ -348,7 +355,7 @@ impl Rota {
                 Turn::Over => return self.leave(client),
                 Turn::More => {
                     client.stage.store(Stage::Ready as u8, Ordering::SeqCst);
-                    return self.state().ready.push_back(client.clone());
+                    return self.put_ready(self.state(), client.clone());
                 }
                 Turn::Left => {}
                 // An error: it was never registered, and is aborted.
@@ -432,19 +439,17 @@ impl Drop for Rota {
     }
 }
 
-/// Puts a client among those that are ready, or has who serves it look again; whether it is among them anew.
-fn schedule(state: &mut State, client: Arc<Client>) -> bool {
-    let update = |stage| match stage {
-        _ if stage == Stage::Watched as u8 => Some(Stage::Ready as u8),
-        _ if stage == Stage::Served as u8 => Some(Stage::ServedAgain as u8),
-        _ => None,
-    };
-    let outcome = client.stage.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
-    let is_new = outcome == Ok(Stage::Watched as u8);
-    if is_new {
-        state.ready.push_back(client);
+impl Client {
+    /// Whether it is to be put among those that are ready; who serves it now looks again.
+    fn schedule(&self) -> bool {
+        let update = |stage| match stage {
+            _ if stage == Stage::Watched as u8 => Some(Stage::Ready as u8),
+            _ if stage == Stage::Served as u8 => Some(Stage::ServedAgain as u8),
+            _ => None,
+        };
+        let outcome = self.stage.fetch_update(Ordering::SeqCst, Ordering::SeqCst, update);
+        outcome == Ok(Stage::Watched as u8)
     }
-    is_new
 }
 
 /// What a line knows of its rota.

@@ -141,22 +141,28 @@ fn every_way_to_end_is_told_once_and_last() {
 }
 
 #[test]
-fn a_message_with_the_request_in_one_packet_is_not_forgotten() {
+fn messages_with_the_request_in_one_packet_are_not_forgotten() {
     use std::io::{Read, Write};
-    let server = Server::bind("127.0.0.1:0").unwrap().serve_messages(echo).unwrap();
-    let mut raw = std::net::TcpStream::connect(server.address().to_string()).unwrap();
-    raw.set_read_timeout(Some(LONG)).unwrap();
-    let mut bytes =
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    // The last number is more than one turn takes, the first of which is that of the thread that has answered.
+    for count in [1, 2, 1000] {
+        let server = Server::bind("127.0.0.1:0").unwrap().serve_messages(echo).unwrap();
+        let mut raw = std::net::TcpStream::connect(server.address().to_string()).unwrap();
+        raw.set_read_timeout(Some(LONG)).unwrap();
+        let mut bytes = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n"
             .to_vec();
-    bytes.extend(b"\x81\x82\0\0\0\0hi");
-    raw.write_all(&bytes).unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\x81\x02hi") {
-        let mut byte = [0];
-        raw.read_exact(&mut byte).unwrap();
-        answer.push(byte[0]);
+        for _ in 0..count {
+            bytes.extend(b"\x81\x82\0\0\0\0hi");
+        }
+        raw.write_all(&bytes).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(&b"\x81\x02hi".repeat(count)) {
+            let mut more = [0; 4096];
+            let len = raw.read(&mut more).unwrap();
+            assert_ne!(len, 0);
+            answer.extend(&more[..len]);
+        }
     }
 }
 
