@@ -4,10 +4,12 @@
 //! - [`connect`]: lines in, messages out. [`line`] is what its threads share, [`input`] and [`output`] its two ends,
 //!   [`figures`] the numbers of `--write-out`.
 //! - [`ping`]: [`round_trips`], and what can be said of them.
+//! - [`bench`]: a load, and how a server takes it.
 //! - [`echo`]: a server to try things with.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
 
 mod args;
+mod bench;
 mod connect;
 mod echo;
 mod failure;
@@ -30,6 +32,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
+        Command::Bench(args) => bench::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Ping(args) => ping::run(&args),

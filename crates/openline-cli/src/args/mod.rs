@@ -1,5 +1,6 @@
 //! What may be written behind `openline`, as it is written; what it means is worked out elsewhere.
 
+mod bench;
 mod connect;
 mod echo;
 mod ping;
@@ -8,6 +9,7 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use connect::ConnectArgs;
 pub(crate) use echo::{EchoArgs, ListenAddress};
 pub(crate) use ping::PingArgs;
@@ -23,6 +25,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bench(Box<BenchArgs>),
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
     Ping(Box<PingArgs>),

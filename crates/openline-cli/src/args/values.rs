@@ -13,6 +13,9 @@ pub(crate) struct Resolve {
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if number > MAX_SECONDS {
+        return Err(format!("more than {MAX_SECONDS} seconds"));
+    }
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
@@ -20,6 +23,14 @@ pub(super) fn seconds_above_zero(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
         Duration::ZERO => Err("has to be more than 0".to_owned()),
         duration => Ok(duration),
+    }
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
+        Ok(_) => Err("has to be from 0.001 to 1000000000".to_owned()),
+        Err(_) => Err("not a number".to_owned()),
     }
 }
 
@@ -47,6 +58,9 @@ pub(super) fn resolve(text: &str) -> Result<Resolve, String> {
     Ok(Resolve { host, port, address })
 }
 
+/// Some thirty years: what clocks can count without fail.
+const MAX_SECONDS: f64 = 1e9;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -67,7 +81,7 @@ mod tests {
     #[test]
     fn seconds_are_finite_and_not_negative() {
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        for text in ["", "-1", "inf", "NaN", "1s"] {
+        for text in ["", "-1", "inf", "1e10", "NaN", "1s"] {
             assert!(seconds(text).is_err(), "{text}");
         }
         assert!(seconds_above_zero("0").is_err());
