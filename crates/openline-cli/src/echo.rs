@@ -73,12 +73,5 @@ fn page(request: &Request) -> Option<Response> {
 
 const PAGE: &str = include_str!("page.html");
 
-const PAGE_HEADERS: [(&str, &str); 3] = [
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Content-Security-Policy", PAGE_POLICY),
-    ("Connection", "close"),
-];
-
-/// The page needs nothing but itself and its connection.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                           connect-src ws: wss:";
+const PAGE_HEADERS: [(&str, &str); 2] =
+    [("Content-Type", "text/html; charset=utf-8"), ("Connection", "close")];

@@ -6,11 +6,13 @@
 //! - [`ping`]: [`round_trips`], and what can be said of them.
 //! - [`bench`]: a load, and how a server takes it.
 //! - [`echo`]: a server to try things with.
+//! - [`documents`]: completions for shells, and the manual.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
 
 mod args;
 mod bench;
 mod connect;
+mod documents;
 mod echo;
 mod failure;
 mod figures;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Ping(args) => ping::run(&args),
+        Command::Completions(args) => documents::completions(&args),
+        Command::Man(args) => documents::man(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod connect;
+mod documents;
 mod echo;
 mod ping;
 mod target;
@@ -11,13 +12,14 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use bench::BenchArgs;
 pub(crate) use connect::ConnectArgs;
+pub(crate) use documents::{CompletionsArgs, ManArgs};
 pub(crate) use echo::{EchoArgs, ListenAddress};
 pub(crate) use ping::PingArgs;
 pub(crate) use target::{OnOff, TargetArgs};
 
 /// WebSockets from a terminal.
 #[derive(Debug, Parser)]
-#[command(version, after_help = STATUSES)]
+#[command(name = "openline", version, after_help = STATUSES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -29,6 +31,9 @@ pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
     Ping(Box<PingArgs>),
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 const STATUSES: &str = "\

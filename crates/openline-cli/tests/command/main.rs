@@ -4,6 +4,7 @@
 
 mod bench;
 mod connect;
+mod documents;
 mod echo;
 mod ends;
 mod options;
