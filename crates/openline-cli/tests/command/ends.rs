@@ -123,6 +123,18 @@ fn who_asks_twice_is_obeyed_at_once() {
 }
 
 #[test]
+fn ctrl_c_is_heard_in_a_flood() {
+    let (_server, uri) = server(|connection| while connection.send("again").is_ok() {});
+    let mut command = Running::start(&["connect", "-n", &uri]);
+    let mut output = BufReader::new(command.child.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    command.signal(Signal::SIGINT);
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    assert_eq!(command.finish().status, Some(130));
+}
+
+#[test]
 fn a_broken_pipe_is_no_error() {
     let (_server, uri) = server(|connection| while connection.send("again").is_ok() {});
     let mut command = Running::start(&["connect", "-n", &uri]);

@@ -1,6 +1,10 @@
 //! The options of every command that connects, seen by `openline connect`.
 
 use openline::http::Request;
+use openline::rustls::pki_types::pem::PemObject;
+use openline::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use openline::rustls::server::WebPkiClientVerifier;
+use openline::rustls::{RootCertStore, ServerConfig};
 use openline::testing::EchoServer;
 
 use crate::running::{Identity, run, temporary};
@@ -113,9 +117,25 @@ fn tls_trusts_whom_it_is_told_to() {
     let finished = run(&["connect", "-k", "-v", "-w", "%{time_tls}", uri], "");
     assert!(finished.stderr.contains("* TLSv1_3, "), "{finished:?}");
     assert_ne!(finished.stdout, "0.000000");
-    // This server wants no certificate of the client's.
-    run(&["connect", "-k", "--cert", cert, "--key", key, uri], "hi\n").printed("hi\n");
     run(&["connect", "--ca-file", "/nowhere.pem", uri], "").failed(2, "cannot use /nowhere.pem");
     run(&["connect", "--ca-file", key, uri], "").failed(2, "has no certificate in PEM");
     run(&["connect", "-k", "--cert", cert, "--key", cert, uri], "").failed(2, "no private key");
+}
+
+#[test]
+fn a_certificate_of_ones_own_is_shown() {
+    let (server, client) = (Identity::new("mutual-server"), Identity::new("mutual-client"));
+    let mut trusted = RootCertStore::empty();
+    trusted.add(CertificateDer::from_pem_file(&client.cert).unwrap()).unwrap();
+    let verifier = WebPkiClientVerifier::builder(trusted.into()).build().unwrap();
+    let chain = vec![CertificateDer::from_pem_file(&server.cert).unwrap()];
+    let config = ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&server.key).unwrap())
+        .unwrap();
+    let echo = EchoServer::options().tls(config.into()).start().unwrap();
+    let (cert, key) = (client.cert.to_str().unwrap(), client.key.to_str().unwrap());
+    let trust = ["connect", "--ca-file", server.cert.to_str().unwrap(), echo.uri()];
+    run(&[&trust[..], &["--cert", cert, "--key", key]].concat(), "hi\n").printed("hi\n");
+    run(&trust, "hi\n").failed(2, "CertificateRequired");
 }
