@@ -178,8 +178,9 @@ impl Session {
     }
 
     fn receive(&self, connection: &Connection) {
+        let mut deadline = self.deadline;
         while !self.line.is_deaf() {
-            let received = connection.recv_timeout(self.deadline);
+            let received = connection.recv_timeout(deadline);
             self.verbose.show();
             match received {
                 Ok(message) => {
@@ -190,7 +191,11 @@ impl Session {
                     }
                 }
                 Err(Error::Closed(_)) => return,
-                Err(Error::Timeout { .. }) => self.line.end(Ending::TimedOut),
+                Err(Error::Timeout { .. }) => {
+                    self.line.end(Ending::TimedOut);
+                    // If it was closing already, that takes the time it takes.
+                    deadline = Deadline::NEVER;
+                }
                 Err(error) => self.line.end(Ending::Failed(error.into())),
             }
         }

@@ -40,6 +40,16 @@ fn ctrl_c_prints_the_statistics() {
 }
 
 #[test]
+fn a_broken_pipe_is_no_error() {
+    let server = EchoServer::start().unwrap();
+    let mut command = Running::start(&["ping", "-i", "0.001", server.uri()]);
+    let mut line = String::new();
+    BufReader::new(command.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let finished = command.finish();
+    assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn messages_are_not_in_the_way_of_pongs() {
     let welcome = vec!["a message"; 1000];
     let server = EchoServer::options().welcome(welcome).start().unwrap();
