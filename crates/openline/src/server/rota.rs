@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openline_proto::{Message, State as Openness};
 
@@ -35,6 +35,7 @@ use crate::poller::Watch;
 use crate::poller::system::{Events, Poller, events, ready};
 use crate::read::{Attendant, Attended};
 use crate::status::SLICE;
+use crate::sync;
 use crate::transport::Transport;
 
 /// What a server does with its connections, called back by a few threads: see
@@ -118,8 +119,15 @@ struct State {
     waiting: usize,
     /// Counts the turns that were taken.
     turns: u64,
-    /// Whether somebody looks after threads that are held up, and the turns when he last did.
-    looked_after: Option<u64>,
+    /// Whether all threads may be held up, which somebody looks after.
+    held_up: Option<HeldUp>,
+}
+
+/// Since when so many turns were taken, and no more.
+#[derive(Clone, Copy, Debug)]
+struct HeldUp {
+    turns: u64,
+    since: Instant,
 }
 
 struct Client {
@@ -215,18 +223,24 @@ impl Rota {
     /// Sees to threads that are held up by callbacks; when to do so again, unless never.
     pub(super) fn look_after(&self) -> Option<Duration> {
         let mut state = self.state();
-        let before = state.looked_after?;
+        let HeldUp { turns, since } = state.held_up?;
         if state.is_polled || state.waiting > 0 {
-            state.looked_after = None;
+            state.held_up = None;
             return None;
         }
-        state.looked_after = Some(state.turns);
-        if before == state.turns
-            && state.threads < MAX_THREADS
-            && let Err(error) = self.add_thread(&mut state)
-        {
-            log::warn!(target: SERVER, "cannot start a thread for callbacks: {error}");
+        let now = sync::now();
+        if turns == state.turns {
+            let left = HOLD_UP.saturating_sub(now.saturating_duration_since(since));
+            if !left.is_zero() {
+                return Some(left);
+            }
+            if state.threads < MAX_THREADS
+                && let Err(error) = self.add_thread(&mut state)
+            {
+                log::warn!(target: SERVER, "cannot start a thread for callbacks: {error}");
+            }
         }
+        state.held_up = Some(HeldUp { turns: state.turns, since: now });
         Some(HOLD_UP)
     }
 
@@ -297,8 +311,8 @@ impl Rota {
             // Who polls finds what is ready.
         } else if state.threads < self.workers && self.add_thread(state).is_ok() {
             // It will.
-        } else if state.looked_after.is_none() {
-            state.looked_after = Some(state.turns);
+        } else if state.held_up.is_none() {
+            state.held_up = Some(HeldUp { turns: state.turns, since: sync::now() });
             self.alarm.wake();
         }
     }
