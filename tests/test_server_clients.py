@@ -212,6 +212,15 @@ class TestCurl:
             assert curl(f"{uri}/health", "--unix-socket", str(path))[0] == 200
 
 
+@pytest.fixture(autouse=True)
+def left_sockets() -> Iterator[None]:
+    """Attempts of others' clients that fail leave their sockets to the garbage collector, which warns in a later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 @pytest.fixture(scope="session")
 def websocket_client() -> Any:
     """The module of websocket-client, which `make` puts below target/."""
@@ -226,14 +235,6 @@ def websocket_client() -> Any:
 
 
 class TestWebsocketClient:
-    @pytest.fixture(autouse=True)
-    def left_sockets(self) -> Iterator[None]:
-        """Attempts of it that fail leave their sockets to the garbage collector, which would warn in a later test."""
-        yield
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-
     @staticmethod
     @contextmanager
     def connected(module: Any, uri: str, **options: Any) -> Iterator[Any]:
