@@ -514,6 +514,24 @@ def test_clients_without_a_request_have_no_thread_and_hold_up_nobody() -> None:
                 assert sock.recv(1) == b""  # cut by `open_timeout`
 
 
+def test_a_client_for_whom_there_is_no_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with run(echo) as uri:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        address = "127.0.0.1", int(uri.rpartition(":")[2])
+        with socket.create_connection(address, timeout=10) as sock, sock.makefile("rb") as answer:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert answer.read().startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with connect(uri) as client:
+            client.send("served again")
+            assert client.recv() == "served again"
+
+
 @pytest.mark.parametrize("limit", ["max_handshakes", "max_per_address"])
 def test_limits_for_clients_on_their_way_in(limit: str) -> None:
     with run(echo, **{limit: 2}) as uri:

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use openline::transport::{TlsDetails, Transport};
 use openline::{Closed, Connection, Journal, State};
-use pyo3::exceptions::{PyAttributeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -111,8 +111,7 @@ impl Handle {
         name: &str,
         arguments: Option<&Bound<'py, PyTuple>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        ssl::look(py, &self.transport(py)?, name, arguments)
-            .unwrap_or_else(|| Err(PyAttributeError::new_err(name.to_owned())))
+        ssl::ask(py, &self.transport(py)?, name, arguments)
     }
 
     /// Our address, and the peer's, as `socket` gives them; known when the connection is closed, too.

@@ -11,7 +11,6 @@ use openline::handshake::{ExtensionParams, HandshakeError};
 use openline::http::{Headers, Request, Response};
 use openline::transport::{Opening, Stream, Transport};
 use openline::{Address, Deadline, Error, Journal, Seat};
-use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -89,9 +88,8 @@ impl Incoming {
 
     /// Whether there is TLS of ours.
     #[getter]
-    fn is_secure(&self, py: Python<'_>) -> bool {
-        self.transport()
-            .is_some_and(|transport| ssl::look(py, &transport, "version", None).is_some())
+    fn is_secure(&self) -> bool {
+        self.transport().is_some_and(|transport| ssl::is_used_by(&transport))
     }
 
     /// None: there is no TLS by rustls.
@@ -112,8 +110,7 @@ impl Incoming {
         arguments: Option<&Bound<'py, PyTuple>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let transport = self.transport().ok_or_else(|| handle::closed(py))?;
-        ssl::look(py, &transport, name, arguments)
-            .unwrap_or_else(|| Err(PyAttributeError::new_err(name.to_owned())))
+        ssl::ask(py, &transport, name, arguments)
     }
 
     /// Our address, and the peer's, as `socket` gives them.
@@ -252,6 +249,14 @@ impl Incoming {
     fn at(stage: Stage) -> Incoming {
         let (is_given_up, seat) = (AtomicBool::new(false), Mutex::new(None));
         Incoming { stage: Mutex::new(stage), is_given_up, addresses: None, seat }
+    }
+
+    /// For the lobby, which takes it back.
+    pub(crate) fn take_arrived(&self, py: Python<'_>) -> PyResult<Box<openline::Incoming>> {
+        match self.take() {
+            Stage::Arrived(incoming) => Ok(incoming),
+            _ => Err(error::invalid_state(py, "the request was received already")),
+        }
     }
 
     /// Until the request is answered.

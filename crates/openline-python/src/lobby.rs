@@ -84,6 +84,17 @@ impl Lobby {
         }
     }
 
+    /// Answer a client that `next` has given, and that cannot be served, with status 503.
+    fn turn_away(&self, py: Python<'_>, incoming: &Incoming, text: &str) -> PyResult<()> {
+        let incoming = incoming.take_arrived(py)?;
+        py.detach(|| {
+            if let Some(lobby) = &mut *self.lobby() {
+                lobby.turn_away(*incoming, text);
+            }
+        });
+        Ok(())
+    }
+
     /// Turn the clients away whose request has not come, with status 503. Doing so again has no effect.
     fn close(&self, py: Python<'_>) {
         let lobby = self.lobby().take();

@@ -56,10 +56,9 @@ pub fn broadcast<'c, 'm>(
     }
     let deadline = Deadline::from(BUSY_TIME);
     for connection in busy {
-        if let Err(error) = message.send(connection, deadline) {
-            connection.line.is_left_out.store(true, Ordering::Relaxed);
-            skipped.push((connection.clone(), error));
-        }
+        let outcome = message.send(connection, deadline);
+        connection.line.is_left_out.store(outcome.is_err(), Ordering::Relaxed);
+        skipped.extend(outcome.err().map(|error| (connection.clone(), error)));
     }
     skipped
 }

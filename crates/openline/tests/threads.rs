@@ -59,9 +59,10 @@ fn idle_connections_have_no_thread_and_are_pinged() {
 }
 
 #[test]
-fn threads_that_help_leave_when_they_are_not_needed_any_more() {
+fn callbacks_that_wait_hold_up_nobody_else_and_who_helps_leaves() {
     let _alone = alone();
-    let barrier = Arc::new(Barrier::new(6));
+    // More of them than there are workers wait for each other.
+    let barrier = Arc::new(Barrier::new(8));
     let meeting = barrier.clone();
     let server = Server::bind("127.0.0.1:0").unwrap().workers(2);
     let server = server.serve_messages(move |connection: &Connection, message: Message| {
@@ -72,10 +73,14 @@ fn threads_that_help_leave_when_they_are_not_needed_any_more() {
     });
     let server = server.unwrap();
     let lines: Vec<Connection> =
-        (0..6).map(|_| openline::connect(&uri(&server)).unwrap()).collect();
-    for line in &lines {
+        (0..8).map(|_| openline::connect(&uri(&server)).unwrap()).collect();
+    for line in &lines[..7] {
         line.send("meet").unwrap();
     }
+    // Seven are held up; this one is served, at the latest by one thread more.
+    lines[7].send("hello").unwrap();
+    assert_eq!(lines[7].recv_timeout(LONG).unwrap(), "hello".into());
+    lines[7].send("meet").unwrap();
     for line in &lines {
         assert_eq!(line.recv_timeout(LONG).unwrap(), "meet".into());
     }

@@ -128,8 +128,8 @@ class Server:
                 while (arrival := lobby.next()) is not None:
                     if isinstance(arrival, Exception):
                         self.logger.info("opening handshake failed: %s", arrival)
-                    else:
-                        self._start(service.welcome, arrival)
+                    elif not self._start(service.welcome, arrival):
+                        lobby.turn_away(arrival, "There are no more threads.\n")
         finally:
             lobby.close()
 

@@ -13,6 +13,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use openline::transport::{Opening, Secure, ServerTls, Stream, Transport};
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -46,17 +47,27 @@ impl Secure for Secured {
     }
 }
 
-/// Calls a method of the object of Python's `ssl` that a transport uses, or gets an attribute of it; None if
-/// there is no such object.
-pub(crate) fn look<'py>(
+/// Calls a method of the object of Python's `ssl` that a transport uses, or gets an attribute of it.
+pub(crate) fn ask<'py>(
     py: Python<'py>,
     transport: &Arc<dyn Transport>,
     name: &str,
     arguments: Option<&Bound<'py, PyTuple>>,
-) -> Option<PyResult<Bound<'py, PyAny>>> {
+) -> PyResult<Bound<'py, PyAny>> {
+    match python_tls(transport) {
+        Some(tls) => tls.look(py, name, arguments),
+        None => Err(PyAttributeError::new_err(name.to_owned())),
+    }
+}
+
+/// Whether a transport uses Python's `ssl`.
+pub(crate) fn is_used_by(transport: &Arc<dyn Transport>) -> bool {
+    python_tls(transport).is_some()
+}
+
+fn python_tls(transport: &Arc<dyn Transport>) -> Option<&PythonTls> {
     let transport: &dyn Any = &**transport;
-    let tls = transport.downcast_ref::<PythonTls>()?;
-    Some(tls.look(py, name, arguments))
+    transport.downcast_ref()
 }
 
 /// Whether a socket has TLS of its own.

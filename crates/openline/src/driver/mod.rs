@@ -522,14 +522,25 @@ impl Driver {
 
     /// Reads, unless somebody has used the connection of late.
     fn drain_unused(&self, line: &Line, scratch: &mut Vec<u8>) -> Option<Drained> {
-        let half = line.try_lock_read()?;
+        let mut half = line.try_lock_read()?;
         let is_used = self.tick().wrapping_sub(half.used_at) < USED_TICKS;
         if is_used || line.is_looked_out.load(Ordering::Relaxed) {
             drop(half);
             line.bell.ring_after_unlock();
             return None;
         }
-        Some(line.drain_lent(half, scratch))
+        half.buffer.borrow(scratch);
+        let drained = line.drain(&mut half);
+        half.buffer.give_back(scratch);
+        half.release_memory();
+        if drained == Drained::Empty
+            && let Some(transport) = &half.transport
+        {
+            transport.release_buffers();
+        }
+        drop(half);
+        line.bell.ring_after_unlock();
+        Some(drained)
     }
 }
 

@@ -5,8 +5,8 @@ use std::io;
 
 use openline_proto::Message;
 
+use super::DRAIN_READS;
 use super::half::{Available, ReadHalf, Want};
-use super::{DRAIN_READS, Drained};
 use crate::line::Line;
 use crate::sync::{MutexGuard, Ordering};
 
@@ -84,26 +84,6 @@ impl Line {
             }
         }
         Attended::More
-    }
-
-    /// Reads what is there with memory that is lent to connections without any.
-    pub(crate) fn drain_lent(
-        &self,
-        mut half: MutexGuard<'_, ReadHalf>,
-        scratch: &mut Vec<u8>,
-    ) -> Drained {
-        half.buffer.borrow(scratch);
-        let drained = self.drain(&mut half);
-        half.buffer.give_back(scratch);
-        half.release_memory();
-        if drained == Drained::Empty
-            && let Some(transport) = &half.transport
-        {
-            transport.release_buffers();
-        }
-        drop(half);
-        self.bell.ring_after_unlock();
-        drained
     }
 
     /// A caller receives no more.

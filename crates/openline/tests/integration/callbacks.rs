@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -163,33 +163,6 @@ fn messages_with_the_request_in_one_packet_are_not_forgotten() {
             assert_ne!(len, 0);
             answer.extend(&more[..len]);
         }
-    }
-}
-
-#[test]
-fn callbacks_that_wait_hold_up_nobody_else() {
-    // More of them than there are workers wait for each other.
-    let barrier = Arc::new(Barrier::new(8));
-    let meeting = barrier.clone();
-    let server = Server::bind("127.0.0.1:0").unwrap().workers(2);
-    let server = server.serve_messages(move |connection: &Connection, message: Message| {
-        if message.as_text() == Some("meet") {
-            meeting.wait();
-        }
-        let _ = connection.send(&message);
-    });
-    let server = server.unwrap();
-    let lines: Vec<Connection> =
-        (0..8).map(|_| openline::connect(&uri(&server)).unwrap()).collect();
-    for line in &lines[..7] {
-        line.send("meet").unwrap();
-    }
-    // Seven are held up; this one is served, at the latest by one thread more.
-    lines[7].send("hello").unwrap();
-    assert_eq!(lines[7].recv_timeout(LONG).unwrap(), "hello".into());
-    lines[7].send("meet").unwrap();
-    for line in &lines {
-        assert_eq!(line.recv_timeout(LONG).unwrap(), "meet".into());
     }
 }
 

@@ -72,7 +72,6 @@ fn limits_are_answered_with_503() {
 
     let server = Server::bind("127.0.0.1:0").unwrap().max_handshakes(2).serve(hold).unwrap();
     let silent = [(); 2].map(|()| connect(&server));
-    std::thread::sleep(Duration::from_millis(50)); // or this one is before them
     let answer = rest(connect(&server));
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("on their way"), "{answer}");
     drop(silent);
