@@ -13,7 +13,7 @@ use openline::{Connection, Message, RunningServer, Server};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// One test at a time.
+/// One test at a time: each counts the threads of its own server.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,6 +37,7 @@ fn echo(connection: &Connection, message: Message) {
 
 #[test]
 fn idle_connections_have_no_thread_and_are_pinged() {
+    let _alone = alone();
     let server =
         Server::bind("127.0.0.1:0").unwrap().workers(2).ping_interval(Duration::from_millis(20));
     let server = server.serve_messages(echo).unwrap();
