@@ -21,6 +21,8 @@ pub(crate) struct Status {
     pub(crate) cause: Option<Cause>,
     /// When the socket is cut if the closing handshake is not over.
     pub(crate) close_deadline: Deadline,
+    /// How many signs of life there were when the closing began.
+    pub(crate) life_at_close: u64,
     pub(crate) pings: Pings,
     /// The pings that a caller of `ping` waits for.
     pub(crate) awaited: BTreeMap<u64, Awaited>,
@@ -58,6 +60,7 @@ impl Status {
             closing: ClosingHandshake::default(),
             cause: None,
             close_deadline: Deadline::NEVER,
+            life_at_close: 0,
             pings: Pings::default(),
             awaited: BTreeMap::new(),
             answered_below: 0,

@@ -152,6 +152,7 @@ impl Line {
     fn enter_closing(&self, status: &mut Status) {
         if self.state.load(Ordering::Relaxed) == State::Open as u8 {
             status.close_deadline = Deadline::from(self.close_timeout());
+            status.life_at_close = self.life.load(Ordering::Relaxed);
             self.state.store(State::Closing as u8, Ordering::Release);
             self.driver.at(self, status.close_deadline);
         }
@@ -193,8 +194,19 @@ impl Line {
 
     /// Cuts a line whose closing handshake takes too long.
     pub(super) fn give_up_closing(&self) {
-        self.bell.status().ended_by(Cause::CloseTimeout);
+        let life_at_close = {
+            let mut status = self.bell.status();
+            status.ended_by(Cause::CloseTimeout);
+            status.life_at_close
+        };
         self.is_given_up.store(true, Ordering::Relaxed);
+        // A peer that sends on is reset. Else it may find the window shut, of which Linux, once the socket is closed
+        // with nothing unread, tells it for a minute: it would wait in its `send`.
+        let sends_on = self.life.load(Ordering::Relaxed) > life_at_close;
+        let has_all = || self.byte_counts().is_some_and(|counts| counts.queued == 0);
+        if sends_on && has_all() {
+            self.give_up_sending();
+        }
         self.cut();
     }
 

@@ -96,7 +96,7 @@ impl Line {
         status.delivery.is_under_way(taken_by_peer(counts, &status.meters))
     }
 
-    fn byte_counts(&self) -> Option<ByteCounts> {
+    pub(super) fn byte_counts(&self) -> Option<ByteCounts> {
         self.sent_bytes()?.counts
     }
 
@@ -121,7 +121,7 @@ impl Line {
 
     /// What a peer that reads nothing has not taken would be kept by the system for as long as the peer's system
     /// answers.
-    fn give_up_sending(&self) {
+    pub(super) fn give_up_sending(&self) {
         if let Some(transport) = self.transport() {
             transport.give_up_sending();
         }

@@ -3,6 +3,9 @@ use std::io::{self, Read};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use openline::{Cause, Client, Connection, Error, ProtocolError, State};
 
 use crate::peer::{Frame, LONG, close, open, open_with};
@@ -64,6 +67,29 @@ fn a_peer_that_never_answers_is_cut_after_close_timeout() {
     assert!(matches!(closed.cause(), Cause::CloseTimeout));
     assert_eq!(closed.to_string(), "sent 1000 (OK); no close frame received");
     drop(peer);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_peer_that_sends_on_after_close_timeout_is_reset() {
+    let client = Client::new().close_timeout(Duration::from_millis(100)).ping_interval(None);
+    for sends_on in [true, false] {
+        let (line, mut peer) = open_with(client.clone());
+        let thread = thread::spawn(move || {
+            assert_eq!(peer.next(), Frame::Close(close(1000, "")));
+            if sends_on {
+                peer.send_text("still here");
+            }
+            assert_eq!(peer.next(), Frame::End);
+            peer
+        });
+        line.close(1000, "").unwrap();
+        let peer = thread.join().unwrap();
+        // By a reset it is over both ways.
+        let mut fds = [PollFd::new(&peer.stream, PollFlags::empty())];
+        let wait = Timespec::try_from(if sends_on { LONG } else { Duration::ZERO }).unwrap();
+        assert_eq!(poll(&mut fds, Some(&wait)).unwrap(), usize::from(sends_on));
+    }
 }
 
 #[test]
