@@ -1,4 +1,4 @@
-"""The tables of docs/robustness.md, which `python -m robustness.page [PART-OF-A-NAME]`, in tests/, writes.
+"""The tables of docs/robustness.md and their picture, which `python -m robustness.page [PART-OF-A-NAME]`, in tests/, writes.
 
 It measures with every client. With a part of the names of rows it leaves the others as they are, and with
 `none` all of them, for what else is on the page.
@@ -20,11 +20,13 @@ from dataclasses import dataclass
 import robustness
 from robustness import clients
 from robustness.classes import CLASSES, FaultClass
+from robustness.picture import draw
 from robustness.probes import CLIENTS, PROBES, Outcome, Verdict, observe
 
-__all__ = ["PAGE", "Key", "Row", "import_rows", "read", "tables"]
+__all__ = ["PAGE", "PICTURE", "Key", "Row", "import_rows", "picture", "read", "tables"]
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "robustness.md"
+PICTURE = PAGE.parent / "pictures" / "robustness.svg"
 
 BEGIN, END = "<!-- From tests/robustness, by make robustness. -->", "<!-- To here. -->"
 SEEN, TESTS = "## What was seen", "## The tests"
@@ -77,10 +79,6 @@ def tables(rows: list[Row], measured: str, outcomes: dict[Key, Outcome]) -> str:
         outcomes: of every probe of the rows with every client.
     """
 
-    def verdict(row: Row, client: str) -> str:
-        verdicts = {outcomes[row.name, label, client].verdict for label in row.labels.values()}
-        return next(each for each in (Verdict.BREAKS, Verdict.HOLDS, Verdict.LACKS) if each in verdicts)
-
     def details() -> Iterator[tuple[str, ...]]:
         for row in rows:
             yield row.name, f"**{row.situation}**", *[""] * len(CLIENTS)
@@ -89,7 +87,7 @@ def tables(rows: list[Row], measured: str, outcomes: dict[Key, Outcome]) -> str:
                 yield "", label, *(f"{outcome.verdict} {_cell(outcome.seen)}" for outcome in seen)
 
     summary = [
-        (row.name, row.situation, row.must, *(verdict(row, client) for client in CLIENTS)) for row in rows
+        (row.name, row.situation, row.must, *_verdicts(row, outcomes)) for row in rows
     ]
     return "\n".join(
         [
@@ -108,6 +106,11 @@ def tables(rows: list[Row], measured: str, outcomes: dict[Key, Outcome]) -> str:
             END,
         ]
     )
+
+
+def picture(rows: list[Row], outcomes: dict[Key, Outcome]) -> str:
+    """The first table at a glance, as SVG."""
+    return draw([(row.situation, _verdicts(row, outcomes)) for row in rows])
 
 
 def read(text: str) -> tuple[str, dict[Key, Outcome]]:
@@ -138,6 +141,17 @@ def main(part: str) -> None:
                 print(f"{row.name} {label}, {client}: {outcome.verdict} {outcome.seen}", flush=True)
     made = tables(rows, _measured() if chosen else measured, outcomes)
     PAGE.write_text(text.replace(_made(text), made), encoding="utf-8")
+    PICTURE.write_text(picture(rows, outcomes), encoding="utf-8")
+
+
+def _verdicts(row: Row, outcomes: dict[Key, Outcome]) -> list[Verdict]:
+    """Of each client, over all probes of the row."""
+
+    def verdict(client: str) -> Verdict:
+        verdicts = {outcomes[row.name, label, client].verdict for label in row.labels.values()}
+        return next(each for each in (Verdict.BREAKS, Verdict.HOLDS, Verdict.LACKS) if each in verdicts)
+
+    return [verdict(client) for client in CLIENTS]
 
 
 def _made(text: str) -> str:

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from robustness.page import PAGE, Row, import_rows, read, tables
+from robustness.page import PAGE, PICTURE, Row, import_rows, picture, read, tables
 from robustness.probes import Verdict
 
 ROWS = import_rows()
@@ -34,6 +34,12 @@ def test_what_is_named_in_rust_is_there(row: Row) -> None:
 def test_the_page_is_that_of_the_rows() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert tables(ROWS, *read(text)) in text, "python -m robustness.page none, in tests/"
+
+
+def test_the_picture_is_that_of_the_page() -> None:
+    _, outcomes = read(PAGE.read_text(encoding="utf-8"))
+    made = picture(ROWS, outcomes)
+    assert made == PICTURE.read_text(encoding="utf-8"), "python -m robustness.page none, in tests/"
 
 
 def test_openline_holds() -> None:
