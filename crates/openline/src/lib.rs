@@ -99,4 +99,10 @@ mod documents {
     struct Readme;
     #[doc = include_str!("../../../docs/server.md")]
     struct ServerGuide;
+    #[doc = include_str!("../../../docs/quickstart.md")]
+    struct Quickstart;
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    struct Timeouts;
+    #[doc = include_str!("../../../docs/errors.md")]
+    struct Errors;
 }
