@@ -105,4 +105,8 @@ mod documents {
     struct Timeouts;
     #[doc = include_str!("../../../docs/errors.md")]
     struct Errors;
+    #[doc = include_str!("../../../docs/large-messages.md")]
+    struct LargeMessages;
+    #[doc = include_str!("../../../docs/security.md")]
+    struct Security;
 }
