@@ -107,6 +107,8 @@ mod documents {
     struct Errors;
     #[doc = include_str!("../../../docs/large-messages.md")]
     struct LargeMessages;
+    #[doc = include_str!("../../../docs/migrate-from-tungstenite.md")]
+    struct FromTungstenite;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
 }
