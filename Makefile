@@ -40,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model simulate simulate-short fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
-	bench-full bench-memory bench-load bench-parts bench-instructions bench-conformance soak soak-short build clean
+	bench-full docs test-docs wheel crates bench-memory bench-load bench-parts bench-instructions bench-conformance soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -49,7 +49,7 @@ demo: build ## build, then run the programs of examples/ against servers of our 
 	@$(BIN)/python tools/demo.py
 
 # In this order: what is quick to fail first.
-test: check-tree lint test-rust test-model simulate-short fuzz-smoke types test-python soak-short packages-short conformance-short test-examples ## everything that CI checks
+test: check-tree lint test-rust test-model simulate-short fuzz-smoke types test-python soak-short packages-short conformance-short test-examples test-docs ## everything that CI checks
 	@echo "all tests passed"
 
 check-tree: $(VENV)/.tools ## no async runtime; unsafe only where it is allowed
@@ -103,7 +103,7 @@ test-python: build tests/node/node_modules $(RELEASES) $(WEBSOCKET_CLIENT) ## th
 		--target-dir target/bench
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) $(IN_PARALLEL) tests conformance soak \
-		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages
+		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages --ignore=tests/site
 
 packages: build $(PACKAGES)/.all ## published packages, unmodified, with openline behind them: docs/packages.md
 	$(QUIET) "published packages" $(PYTEST) tests/packages
@@ -138,6 +138,19 @@ test-differential: build ## the core against other implementations, hundreds of 
 test-examples: build ## the programs of examples/, of the Rust crate's examples/, and of the README
 	$(QUIET) "Rust examples" cargo build --locked -p openline --examples
 	$(QUIET) "examples and README" $(PYTEST) tests/test_examples.py tests/test_readme.py
+
+docs: build $(VENV)/.docs ## the site of the documentation, into target/site
+	$(QUIET) "the site" $(BIN)/python tools/site/build.py
+
+test-docs: docs ## its links, names and examples, and how it looks to a browser
+	$(QUIET) "the site's pages" $(PYTEST) tests/site
+
+wheel: $(VENV)/.tools ## the wheels and source packages for Python, into target/packages; tries each as users get it
+	$(QUIET) "zig" $(BIN)/python -m pip install --quiet --no-deps -r requirements-wheel.txt
+	@$(BIN)/python tools/packages.py
+
+crates: ## what is published for Rust, into target/package; builds each as it is in there
+	$(QUIET) "crates" cargo package --locked $(CRATES)
 
 robustness: build ## the table of docs/robustness.md: openline beside other clients, in the worst situations
 	$(QUIET) "websocket-client" $(BIN)/python -m pip install --quiet --no-deps -r requirements-robustness.txt
@@ -184,6 +197,10 @@ $(VENV)/.tools: requirements-dev.txt
 	@$(PYTHON) tools/check_machine.py
 	$(QUIET) "making .venv" $(PYTHON) -m venv --clear $(VENV)
 	$(QUIET) "tools for development" $(BIN)/python -m pip install --quiet --no-deps -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.tools requirements-docs.txt
+	$(QUIET) "Sphinx" $(BIN)/python -m pip install --quiet --no-deps -r requirements-docs.txt
 	@touch $@
 
 # websockets is apart from what uses it, so that it can be left out.

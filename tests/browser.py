@@ -127,15 +127,18 @@ class Page:
 
     def go(self, url: str) -> None:
         """Go to a page, and wait until it is there."""
-        self._browser.call("Page.navigate", self._session, url=url)
+        self.call("Page.navigate", url=url)
         self._browser.wait_for("Page.loadEventFired", self._session)
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol, for this page; gives its result."""
+        return self._browser.call(method, self._session, **parameters)
 
     def run(self, script: str, **values: Any) -> Any:
         """Run the body of an asynchronous function, to which `values` are known; gives what it returns."""
         body = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items()) + script
-        answer = self._browser.call(
+        answer = self.call(
             "Runtime.evaluate",
-            self._session,
             expression=f"(async () => {{ {body} }})()",
             awaitPromise=True,
             returnByValue=True,

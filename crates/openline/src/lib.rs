@@ -107,6 +107,14 @@ mod documents {
     struct Errors;
     #[doc = include_str!("../../../docs/large-messages.md")]
     struct LargeMessages;
+    #[doc = include_str!("../../../docs/compression.md")]
+    struct Compression;
+    #[doc = include_str!("../../../docs/logging.md")]
+    struct Logging;
+    #[doc = include_str!("../../../docs/reconnecting.md")]
+    struct Reconnecting;
+    #[doc = include_str!("../../../docs/testing.md")]
+    struct Testing;
     #[doc = include_str!("../../../docs/migrate-from-tungstenite.md")]
     struct FromTungstenite;
     #[doc = include_str!("../../../docs/security.md")]
