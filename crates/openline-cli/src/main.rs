@@ -5,12 +5,14 @@
 //!   [`figures`] the numbers of `--write-out`.
 //! - [`ping`]: [`round_trips`], and what can be said of them.
 //! - [`bench`]: a load, and how a server takes it.
+//! - [`check`]: what a server agrees to, and how it takes what is wrong.
 //! - [`echo`]: a server to try things with.
 //! - [`documents`]: completions for shells, and the manual.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
 
 mod args;
 mod bench;
+mod check;
 mod connect;
 mod documents;
 mod echo;
@@ -35,6 +37,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Bench(args) => bench::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Ping(args) => ping::run(&args),

@@ -75,7 +75,7 @@ fn print_json(direction: &str, kind: Kind, payload: &[u8]) -> Result<(), Ending>
 }
 
 /// Nanoseconds of Unix time.
-fn now() -> u128 {
+pub(crate) fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
 }
 

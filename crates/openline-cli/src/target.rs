@@ -14,7 +14,7 @@ use crate::line::Line;
 use crate::talk::Verbose;
 use crate::tls;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     client: Client,
     uri: String,
@@ -51,6 +51,12 @@ impl Target {
     /// With another time for opening.
     pub(crate) fn open_within(mut self, timeout: Duration) -> Target {
         self.client = self.client.open_timeout(timeout);
+        self
+    }
+
+    /// With other settings of the client.
+    pub(crate) fn with(mut self, change: impl FnOnce(Client) -> Client) -> Target {
+        self.client = change(self.client);
         self
     }
 

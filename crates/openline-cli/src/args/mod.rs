@@ -1,6 +1,7 @@
 //! What may be written behind `openline`, as it is written; what it means is worked out elsewhere.
 
 mod bench;
+mod check;
 mod connect;
 mod documents;
 mod echo;
@@ -11,6 +12,7 @@ mod values;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bench::BenchArgs;
+pub(crate) use check::{CheckArgs, Echo};
 pub(crate) use connect::ConnectArgs;
 pub(crate) use documents::{CompletionsArgs, ManArgs};
 pub(crate) use echo::{EchoArgs, ListenAddress};
@@ -28,6 +30,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Bench(Box<BenchArgs>),
+    Check(Box<CheckArgs>),
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
     Ping(Box<PingArgs>),

@@ -39,7 +39,9 @@ fn each_command_has_a_manual_page() {
     let directory = temporary("man");
     let path = directory.to_str().unwrap();
     run(&["man", path], "").printed("");
-    for name in ["openline", "openline-bench", "openline-connect", "openline-echo"] {
+    for name in
+        ["openline", "openline-bench", "openline-check", "openline-connect", "openline-echo"]
+    {
         let page = std::fs::read_to_string(directory.join(format!("{name}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{name}");
     }
