@@ -48,6 +48,17 @@ impl Input {
     }
 
     fn send_lines(self, line: &Line, output: Output) -> Result<(), Ending> {
+        self.each_line(|kind, payload| {
+            output.sent(kind, payload)?;
+            Ok(line.send(Outgoing::new(kind, payload)))
+        })
+    }
+
+    /// Gives each line of standard input as a message, until `take` says false.
+    pub(crate) fn each_line(
+        self,
+        mut take: impl FnMut(Kind, &[u8]) -> Result<bool, Ending>,
+    ) -> Result<(), Ending> {
         let mut input = io::stdin().lock();
         let mut bytes = Vec::new();
         for number in 1_u64.. {
@@ -61,8 +72,7 @@ impl Input {
                 Input::Base64 => (Kind::Binary, Cow::Owned(decode(text, number)?)),
                 _ => (Kind::Text, Cow::Borrowed(check_text(text, number)?)),
             };
-            output.sent(kind, &payload)?;
-            if !line.send(Outgoing::new(kind, &payload)) {
+            if !take(kind, &payload)? {
                 return Ok(());
             }
         }

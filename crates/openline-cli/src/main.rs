@@ -6,6 +6,7 @@
 //! - [`ping`]: [`round_trips`], and what can be said of them.
 //! - [`bench`]: a load, and how a server takes it.
 //! - [`check`]: what a server agrees to, and how it takes what is wrong.
+//! - [`record`] and [`replay`]: a [`session`] in a file.
 //! - [`echo`]: a server to try things with.
 //! - [`documents`]: completions for shells, and the manual.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
@@ -23,7 +24,10 @@ mod interrupt;
 mod line;
 mod output;
 mod ping;
+mod record;
+mod replay;
 mod round_trips;
+mod session;
 mod talk;
 mod target;
 mod tls;
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Ping(args) => ping::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Completions(args) => documents::completions(&args),
         Command::Man(args) => documents::man(&args),
     };

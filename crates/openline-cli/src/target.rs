@@ -60,6 +60,15 @@ impl Target {
         self
     }
 
+    /// As [`with`](Target::with), for settings that can be wrong.
+    pub(crate) fn try_with(
+        mut self,
+        change: impl FnOnce(Client) -> openline::Result<Client>,
+    ) -> openline::Result<Target> {
+        self.client = change(self.client)?;
+        Ok(self)
+    }
+
     /// A connection to it, unless the line ends before there is one.
     pub(crate) fn connect(&self, line: &Arc<Line>) -> openline::Result<Connection> {
         let line = line.clone();

@@ -6,6 +6,8 @@ mod connect;
 mod documents;
 mod echo;
 mod ping;
+mod record;
+mod replay;
 mod target;
 mod values;
 
@@ -17,6 +19,8 @@ pub(crate) use connect::ConnectArgs;
 pub(crate) use documents::{CompletionsArgs, ManArgs};
 pub(crate) use echo::{EchoArgs, ListenAddress};
 pub(crate) use ping::PingArgs;
+pub(crate) use record::RecordArgs;
+pub(crate) use replay::ReplayArgs;
 pub(crate) use target::{OnOff, TargetArgs};
 
 /// WebSockets from a terminal.
@@ -34,6 +38,8 @@ pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
     Ping(Box<PingArgs>),
+    Record(Box<RecordArgs>),
+    Replay(Box<ReplayArgs>),
     Completions(CompletionsArgs),
     #[command(hide = true)]
     Man(ManArgs),

@@ -34,6 +34,16 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A factor; 0 is for no pauses.
+pub(super) fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        _ if text == "max" => Ok(0.0),
+        Ok(speed) if speed == 0.0 || (0.001..=1e6).contains(&speed) => Ok(speed),
+        Ok(_) => Err("has to be 0, or from 0.001 to 1000000".to_owned()),
+        Err(_) => Err("not a number".to_owned()),
+    }
+}
+
 pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("has no colon: give 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
@@ -75,6 +85,14 @@ mod tests {
         assert_eq!((resolved.host.as_str(), resolved.address), ("::1", "::2".parse().unwrap()));
         for text in ["", "example.com", "example.com:443", "[::1", "a:b:c", "a:1:b"] {
             assert!(resolve(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_speed_is_a_factor_or_none() {
+        assert_eq!((speed("2.5"), speed("0"), speed("max")), (Ok(2.5), Ok(0.0), Ok(0.0)));
+        for text in ["", "-1", "NaN", "1e9", "fast"] {
+            assert!(speed(text).is_err(), "{text}");
         }
     }
 

@@ -10,4 +10,6 @@ mod echo;
 mod ends;
 mod options;
 mod ping;
+mod record;
+mod replay;
 mod running;
