@@ -19,5 +19,7 @@ mod fault_proxy;
 mod pair;
 
 pub use echo_server::{EchoOptions, EchoServer};
-pub use fault_proxy::{Direction, FaultCounts, FaultProxy, Faults, Offset, ProxyOptions};
+pub use fault_proxy::{
+    Direction, FaultCounts, FaultProxy, Faults, Offset, ProxyEvent, ProxyOptions,
+};
 pub use pair::{pair, pair_of};

@@ -237,6 +237,11 @@ impl Flow {
         !std::mem::replace(&mut self.is_ended, true)
     }
 
+    /// How many bytes were passed on.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
+    }
+
     pub(super) fn is_ended(&self) -> bool {
         self.is_ended
     }

@@ -1,5 +1,6 @@
 //! A proxy that does to a connection what networks do.
 
+mod events;
 mod faults;
 mod flow;
 mod pump;
@@ -16,9 +17,11 @@ use crate::error::{Error, Result};
 use crate::fork::Process;
 use crate::server::Server;
 
+use events::Observer;
 use flow::Flow;
 use pump::{DOWN, Pump, Shared, State, Target, UP};
 
+pub use events::ProxyEvent;
 pub use faults::{Faults, Offset};
 
 /// A proxy between a client and a server of the same machine, in a thread of its own, that delays, splits,
@@ -80,6 +83,7 @@ pub struct ProxyOptions {
     seed: u64,
     up: Faults,
     down: Faults,
+    observer: Observer,
 }
 
 /// Which of the two flows of bytes.
@@ -460,6 +464,19 @@ impl ProxyOptions {
         self.up(faults.clone()).down(faults)
     }
 
+    /// Has somebody told what happens to the connections, in the proxy's thread: while it is being told, nothing is
+    /// passed on. Default: nobody.
+    ///
+    /// See the example of [`ProxyEvent`].
+    #[must_use]
+    pub fn on_event(
+        mut self,
+        observe: impl Fn(ProxyEvent) + Send + Sync + 'static,
+    ) -> ProxyOptions {
+        self.observer = Observer::new(observe);
+        self
+    }
+
     /// Starts it on a free port of 127.0.0.1, to the server at a `ws://` or `wss://` URI. For `wss`, the
     /// certificate is checked by the client as ever: the proxy's URI has the name `localhost` if the server's
     /// has.
@@ -482,6 +499,36 @@ impl ProxyOptions {
         let target = Target::Tcp(loopback_addresses(&parsed)?);
         let host = if parsed.host() == "localhost" { "localhost" } else { "127.0.0.1" };
         self.run(Server::bind("127.0.0.1:0")?, target, |port| with_host(uri, host, port))
+    }
+
+    /// Starts it at an address of your choice, to a server that may be on another machine: for a proxy that is no
+    /// part of a test. The server's addresses are looked up once.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](ProxyOptions::start), but any server will do. [`Error::System`] also if its name is not known.
+    ///
+    /// ```
+    /// # use openline::testing::{EchoServer, FaultProxy};
+    /// # fn main() -> openline::Result<()> {
+    /// # let server = EchoServer::start()?;
+    /// let proxy = FaultProxy::options().start_at("127.0.0.1:0", server.uri())?;
+    /// assert_eq!(proxy.uri(), format!("ws://{}/", proxy.address()));
+    /// # Ok(()) }
+    /// ```
+    pub fn start_at(
+        self,
+        address: impl ToSocketAddrs + std::fmt::Debug,
+        uri: &str,
+    ) -> Result<FaultProxy> {
+        let target = Target::Tcp(addresses(&Uri::parse(uri)?)?);
+        let listening = Server::bind(address)?;
+        let host = match listening.address() {
+            Address::Tcp(SocketAddr::V6(address)) => format!("[{}]", address.ip()),
+            Address::Tcp(SocketAddr::V4(address)) => address.ip().to_string(),
+            Address::Unix(_) => unreachable!("bug: TCP was asked for"),
+        };
+        self.run(listening, target, |port| with_host(uri, &host, port))
     }
 
     /// Starts it on a Unix socket at `path`, to the server at the socket `server`.
@@ -521,7 +568,7 @@ impl ProxyOptions {
         let fail = |error| Error::System { action: format!("listen on {address}"), error };
         let listener = listening.into_listener();
         listener.set_nonblocking().map_err(fail)?;
-        let (shared, woken) = Shared::new().map_err(fail)?;
+        let (shared, woken) = Shared::new(self.observer.events()).map_err(fail)?;
         let faults = [self.up, self.down];
         let pump = Pump {
             listener,
@@ -530,6 +577,7 @@ impl ProxyOptions {
             seed: self.seed,
             woken,
             shared: shared.clone(),
+            observer: self.observer,
             waiting: None,
         };
         let thread = std::thread::Builder::new()
@@ -549,10 +597,15 @@ impl Direction {
             .map(|(way, _)| way)
     }
 
-    fn of(self, flows: &mut [Flow; 2]) -> impl Iterator<Item = &mut Flow> {
+    /// The flows that are meant, each with its own direction.
+    fn of(self, flows: &mut [Flow; 2]) -> impl Iterator<Item = (&mut Flow, Direction)> {
         let [up, down] = flows;
-        let ways = [(up, Direction::Down), (down, Direction::Up)];
-        ways.into_iter().filter(move |(_, other)| self != *other).map(|(flow, _)| flow)
+        let ways = [(up, Direction::Up), (down, Direction::Down)];
+        ways.into_iter().filter(move |(_, way)| self == Direction::Both || self == *way)
+    }
+
+    fn of_way(way: usize) -> Direction {
+        if way == UP { Direction::Up } else { Direction::Down }
     }
 }
 
@@ -565,6 +618,11 @@ fn loopback_addresses(uri: &Uri) -> Result<Vec<SocketAddr>> {
             "a fault proxy leads to localhost or a loopback address such as 127.0.0.1, not to {host}"
         )));
     }
+    addresses(uri)
+}
+
+fn addresses(uri: &Uri) -> Result<Vec<SocketAddr>> {
+    let host = uri.host();
     let fail = |error| Error::System { action: format!("look up {host}"), error };
     Ok((host, uri.port()).to_socket_addrs().map_err(fail)?.collect())
 }

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
+use super::events::{Events, Observer, ProxyEvent};
 use super::faults::Faults;
 use super::flow::{Ending, Fault, Flow, Next};
 use super::{Direction, FaultCounts};
@@ -40,16 +41,20 @@ pub(super) struct State {
     links: BTreeMap<usize, Link>,
     accepted: usize,
     pub(super) counts: FaultCounts,
+    events: Events,
     pub(super) is_offline: bool,
     pub(super) is_ending: bool,
 }
 
 impl Shared {
-    pub(super) fn new() -> io::Result<(Arc<Shared>, UnixStream)> {
+    pub(super) fn new(events: Events) -> io::Result<(Arc<Shared>, UnixStream)> {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        Ok((Arc::new(Shared { state: Mutex::default(), wake }), woken))
+        Ok((
+            Arc::new(Shared { state: Mutex::new(State { events, ..State::default() }), wake }),
+            woken,
+        ))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -71,42 +76,55 @@ impl State {
     }
 
     pub(super) fn stall(&mut self, direction: Direction, connection: Option<usize>) {
-        for link in selected(&mut self.links, connection) {
-            for flow in direction.of(&mut link.flows) {
-                self.counts.stalls += u64::from(flow.stall());
+        for (connection, link) in selected(&mut self.links, connection) {
+            for (flow, direction) in direction.of(&mut link.flows) {
+                if flow.stall() {
+                    self.counts.stalls += 1;
+                    self.events.add(ProxyEvent::Stalled { connection, direction });
+                }
             }
         }
     }
 
     pub(super) fn resume(&mut self, direction: Direction, connection: Option<usize>) {
-        for link in selected(&mut self.links, connection) {
-            direction.of(&mut link.flows).for_each(Flow::resume);
+        for (_, link) in selected(&mut self.links, connection) {
+            direction.of(&mut link.flows).for_each(|(flow, _)| flow.resume());
         }
     }
 
     pub(super) fn cut(&mut self, connection: Option<usize>) {
-        for link in selected(&mut self.links, connection).filter(|link| link.is_live()) {
+        let links = selected(&mut self.links, connection);
+        for (connection, link) in links.filter(|(_, link)| link.is_live()) {
             link.cut();
             self.counts.cuts += 1;
+            self.events.add(ProxyEvent::Cut { connection });
         }
     }
 
     pub(super) fn half_close(&mut self, direction: Direction, connection: Option<usize>) {
-        for link in selected(&mut self.links, connection) {
+        for (connection, link) in selected(&mut self.links, connection) {
             for way in direction.ways() {
-                self.counts.half_closes += u64::from(link.end(way));
+                if link.end(way) {
+                    self.counts.half_closes += 1;
+                    let direction = Direction::of_way(way);
+                    self.events.add(ProxyEvent::HalfClosed { connection, direction });
+                }
             }
         }
     }
 
     pub(super) fn reset(&mut self, connection: Option<usize>) {
-        let counts = &mut self.counts;
+        let State { counts, events, .. } = self;
         self.links.retain(|number, link| {
             if connection.is_some_and(|connection| connection != *number) {
                 return true;
             }
-            counts.resets += u64::from(link.is_live());
+            if link.is_live() {
+                counts.resets += 1;
+                events.add(ProxyEvent::Reset { connection: *number });
+            }
             link.reset();
+            events.add(link.ended(*number));
             false
         });
     }
@@ -115,9 +133,12 @@ impl State {
 fn selected(
     links: &mut BTreeMap<usize, Link>,
     connection: Option<usize>,
-) -> impl Iterator<Item = &mut Link> {
+) -> impl Iterator<Item = (usize, &mut Link)> {
     let chosen = move |number| connection.is_none_or(|connection| connection == number);
-    links.iter_mut().filter(move |(number, _)| chosen(**number)).map(|(_, link)| link)
+    links
+        .iter_mut()
+        .map(|(number, link)| (*number, link))
+        .filter(move |(number, _)| chosen(*number))
 }
 
 /// A connection: the client's socket and the server's, and the flow that each is the source of.
@@ -125,6 +146,8 @@ fn selected(
 struct Link {
     sockets: [Arc<OwnedFd>; 2],
     flows: [Flow; 2],
+    /// What was wrong with one of the sockets.
+    error: Option<io::ErrorKind>,
 }
 
 /// Whether a link goes on.
@@ -160,6 +183,12 @@ impl Link {
         }
     }
 
+    /// What is to be told at its end.
+    fn ended(&self, connection: usize) -> ProxyEvent {
+        let [up, down] = [UP, DOWN].map(|way| self.flows[way].passed());
+        ProxyEvent::Ended { connection, up, down, error: self.error }
+    }
+
     /// What to wait for, for each socket, and when to look again.
     fn wants(&self, now: Instant) -> ([PollFlags; 2], Option<Instant>) {
         let mut flags = [PollFlags::empty(); 2];
@@ -177,17 +206,12 @@ impl Link {
     }
 
     /// Reads what came, and passes on what is due.
-    fn work(
-        &mut self,
-        ready: [PollFlags; 2],
-        buffer: &mut [u8],
-        counts: &mut FaultCounts,
-    ) -> Verdict {
+    fn work(&mut self, ready: [PollFlags; 2], buffer: &mut [u8], notes: &mut Notes<'_>) -> Verdict {
         for way in [UP, DOWN] {
             if !(ready[way] - PollFlags::OUT).is_empty() {
-                self.read(way, buffer, counts);
+                self.read(way, buffer, notes.counts);
             }
-            if self.pass(way, counts) == Verdict::Over {
+            if self.pass(way, notes) == Verdict::Over {
                 self.reset();
                 return Verdict::Over;
             }
@@ -206,11 +230,15 @@ impl Link {
             Ok((0, _)) => flow.take_ending(Ending::Fin, now),
             Ok((len, _)) => flow.take(&buffer[..len], now, counts),
             Err(error) if is_passing(error) => {}
-            Err(_) => flow.take_ending(Ending::Reset, now),
+            Err(error) => {
+                self.error = self.error.or(Some(io::Error::from(error).kind()));
+                flow.take_ending(Ending::Reset, now);
+            }
         }
     }
 
-    fn pass(&mut self, way: usize, counts: &mut FaultCounts) -> Verdict {
+    fn pass(&mut self, way: usize, notes: &mut Notes<'_>) -> Verdict {
+        let (connection, direction) = (notes.connection, Direction::of_way(way));
         loop {
             let now = Instant::now();
             let flow = &mut self.flows[way];
@@ -223,7 +251,8 @@ impl Link {
                         Err(error) if is_passing(error) => {}
                         Err(_) if self.flows[1 - way].is_ended() => return Verdict::Over,
                         // What the destination sent before it went is passed on.
-                        Err(_) => {
+                        Err(error) => {
+                            self.error = self.error.or(Some(io::Error::from(error).kind()));
                             self.flows[way].end();
                             self.flows[1 - way].break_source();
                         }
@@ -237,14 +266,26 @@ impl Link {
                 Next::Do(fault) => {
                     flow.done();
                     match fault {
-                        Fault::Stall => counts.stalls += u64::from(flow.stall()),
-                        Fault::HalfClose => counts.half_closes += u64::from(self.end(way)),
+                        Fault::Stall => {
+                            if flow.stall() {
+                                notes.counts.stalls += 1;
+                                notes.events.add(ProxyEvent::Stalled { connection, direction });
+                            }
+                        }
+                        Fault::HalfClose => {
+                            if self.end(way) {
+                                notes.counts.half_closes += 1;
+                                notes.events.add(ProxyEvent::HalfClosed { connection, direction });
+                            }
+                        }
                         Fault::Cut => {
-                            counts.cuts += 1;
+                            notes.counts.cuts += 1;
+                            notes.events.add(ProxyEvent::Cut { connection });
                             self.cut();
                         }
                         Fault::Reset => {
-                            counts.resets += 1;
+                            notes.counts.resets += 1;
+                            notes.events.add(ProxyEvent::Reset { connection });
                             return Verdict::Over;
                         }
                     }
@@ -252,6 +293,13 @@ impl Link {
             }
         }
     }
+}
+
+/// Where is noted what is done to a connection.
+struct Notes<'a> {
+    connection: usize,
+    counts: &'a mut FaultCounts,
+    events: &'a mut Events,
 }
 
 /// What the thread has for itself.
@@ -264,6 +312,7 @@ pub(super) struct Pump {
     pub(super) seed: u64,
     pub(super) woken: UnixStream,
     pub(super) shared: Arc<Shared>,
+    pub(super) observer: Observer,
     /// A connection, by its number, to a server on a Unix socket with a full backlog.
     pub(super) waiting: Option<(usize, OwnedFd)>,
 }
@@ -301,10 +350,13 @@ impl Pump {
             }
             for (pair, ready) in sockets.chunks(2).zip(ready.chunks(2)) {
                 let number = pair[0].0;
-                let State { links, counts, .. } = &mut *state;
+                let State { links, counts, events, .. } = &mut *state;
                 // It may have been reset meanwhile.
                 let Some(link) = links.get_mut(&number) else { continue };
-                if link.work([ready[0], ready[1]], &mut buffer, counts) == Verdict::Over {
+                let mut notes = Notes { connection: number, counts, events };
+                if link.work([ready[0], ready[1]], &mut buffer, &mut notes) == Verdict::Over {
+                    let ended = link.ended(number);
+                    events.add(ended);
                     links.remove(&number);
                 }
             }
@@ -315,6 +367,9 @@ impl Pump {
                 }
                 accept_from = Instant::now() + if is_waiting { UNIX_RETRY } else { ACCEPT_PAUSE };
             }
+            let events = state.events.take();
+            drop(state);
+            self.observer.tell(events);
         }
     }
 
@@ -359,7 +414,14 @@ impl Pump {
                 self.waiting = Some((number, client));
                 return Err(error.kind().into());
             }
+            state.events.add(ProxyEvent::Opened { connection: number });
             let Some(Ok(server)) = server else {
+                state.events.add(match server {
+                    Some(Err(error)) => {
+                        ProxyEvent::Unreachable { connection: number, error: error.kind() }
+                    }
+                    _ => ProxyEvent::Reset { connection: number },
+                });
                 let _ = SockRef::from(&client).set_linger(Some(Duration::ZERO));
                 state.counts.resets += u64::from(state.is_offline);
                 continue;
@@ -368,8 +430,11 @@ impl Pump {
                 SockRef::from(socket).set_nonblocking(true)?;
             }
             let flow = |way: usize| Flow::new(&self.faults[way], self.seed, number, way);
-            let link =
-                Link { sockets: [client, server].map(Arc::new), flows: [UP, DOWN].map(flow) };
+            let link = Link {
+                sockets: [client, server].map(Arc::new),
+                flows: [UP, DOWN].map(flow),
+                error: None,
+            };
             state.links.insert(number, link);
         }
     }
