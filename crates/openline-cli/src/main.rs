@@ -7,6 +7,7 @@
 //! - [`bench`]: a load, and how a server takes it.
 //! - [`check`]: what a server agrees to, and how it takes what is wrong.
 //! - [`record`] and [`replay`]: a [`session`] in a file.
+//! - [`proxy`]: a network that fails, in front of a server.
 //! - [`echo`]: a server to try things with.
 //! - [`documents`]: completions for shells, and the manual.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
@@ -24,6 +25,7 @@ mod interrupt;
 mod line;
 mod output;
 mod ping;
+mod proxy;
 mod record;
 mod replay;
 mod round_trips;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Connect(args) => connect::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Ping(args) => ping::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Completions(args) => documents::completions(&args),

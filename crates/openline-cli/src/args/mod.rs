@@ -6,6 +6,7 @@ mod connect;
 mod documents;
 mod echo;
 mod ping;
+mod proxy;
 mod record;
 mod replay;
 mod target;
@@ -19,6 +20,7 @@ pub(crate) use connect::ConnectArgs;
 pub(crate) use documents::{CompletionsArgs, ManArgs};
 pub(crate) use echo::{EchoArgs, ListenAddress};
 pub(crate) use ping::PingArgs;
+pub(crate) use proxy::{ProxyArgs, ServerAddress, Way};
 pub(crate) use record::RecordArgs;
 pub(crate) use replay::ReplayArgs;
 pub(crate) use target::{OnOff, TargetArgs};
@@ -38,6 +40,7 @@ pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     Echo(EchoArgs),
     Ping(Box<PingArgs>),
+    Proxy(Box<ProxyArgs>),
     Record(Box<RecordArgs>),
     Replay(Box<ReplayArgs>),
     Completions(CompletionsArgs),

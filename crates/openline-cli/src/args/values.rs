@@ -1,6 +1,7 @@
 //! Values of arguments that are more than a text or a number.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// `--resolve HOST:PORT:ADDRESS`.
@@ -40,6 +41,37 @@ pub(super) fn speed(text: &str) -> Result<f64, String> {
         _ if text == "max" => Ok(0.0),
         Ok(speed) if speed == 0.0 || (0.001..=1e6).contains(&speed) => Ok(speed),
         Ok(_) => Err("has to be 0, or from 0.001 to 1000000".to_owned()),
+        Err(_) => Err("not a number".to_owned()),
+    }
+}
+
+/// `50ms`, `1.5s`, or a number of seconds.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1e3),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1.0),
+    };
+    let give = |_| "give a time such as 50ms, 1.5s or 0.05".to_owned();
+    let number: f64 = number.trim_end().parse().map_err(give)?;
+    seconds(&(number / unit).to_string())
+}
+
+/// A number of bytes, or `FIRST-LAST`, of which each connection takes one.
+pub(super) fn offset(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number =
+        |text: &str| text.parse().map_err(|_| "give a number of bytes, or FIRST-LAST".to_owned());
+    match (number(first)?, number(last)?) {
+        (first, last) if first > last => Err(format!("{first} is after the last, {last}")),
+        (first, last) => Ok(first..=last),
+    }
+}
+
+pub(super) fn per_mib(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(count) if (0.0..=1_048_576.0).contains(&count) => Ok(count),
+        Ok(_) => Err("has to be from 0 to 1048576".to_owned()),
         Err(_) => Err("not a number".to_owned()),
     }
 }
@@ -85,6 +117,24 @@ mod tests {
         assert_eq!((resolved.host.as_str(), resolved.address), ("::1", "::2".parse().unwrap()));
         for text in ["", "example.com", "example.com:443", "[::1", "a:b:c", "a:1:b"] {
             assert!(resolve(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        for (text, millis) in [("50ms", 50), ("0.05", 50), ("2s", 2000), ("1.5 s", 1500)] {
+            assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "ms", "s", "1m", "-1ms", "inf"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_numbers_or_ranges() {
+        assert_eq!((offset("5"), offset("5-9")), (Ok(5..=5), Ok(5..=9)));
+        for text in ["", "-", "5-", "-5", "9-5", "a"] {
+            assert!(offset(text).is_err(), "{text}");
         }
     }
 

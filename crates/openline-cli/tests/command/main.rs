@@ -10,6 +10,7 @@ mod echo;
 mod ends;
 mod options;
 mod ping;
+mod proxy;
 mod record;
 mod replay;
 mod running;
