@@ -1,5 +1,6 @@
 //! The arguments of `openline bench`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,6 +35,9 @@ pub(crate) struct BenchArgs {
     /// Send binary messages rather than text.
     #[arg(long)]
     pub(crate) binary: bool,
+    /// Draw the latency, by percentile and as a histogram, to this file (SVG).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
     /// Print a JSON object, with times in nanoseconds.
     #[arg(long)]
     pub(crate) json: bool,
@@ -45,4 +49,5 @@ Exit status 1 if a connection was lost, or no message was answered. Ctrl-C ends 
 Examples:
   openline bench ws://localhost:8765                   one connection, a closed loop, 10 seconds
   openline bench -c 100 -d 60 -s 1024 URI              a hundred connections
-  openline bench -c 10 -r 5000 --json URI >bench.json  5000 messages in a second, as JSON";
+  openline bench -c 10 -r 5000 --json URI >bench.json  5000 messages in a second, as JSON
+  openline bench -c 10 --plot bench.svg URI            and a picture of the latency";

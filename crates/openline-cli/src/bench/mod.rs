@@ -1,8 +1,9 @@
 //! `openline bench`: a load, and what it shows of a server.
 //!
-//! [`load`] makes it, in threads of each connection; [`report`] says what was measured.
+//! [`load`] makes it, in threads of each connection; [`report`] says what was measured, [`plot`] draws it.
 
 mod load;
+mod plot;
 mod report;
 
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use crate::output::print_text;
 use crate::target::Target;
 
 use load::{Load, Measured};
+use plot::Plot;
 use report::Report;
 
 pub(crate) fn run(args: &BenchArgs) -> Outcome<()> {
@@ -28,6 +30,7 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome<()> {
     let line = Arc::new(Line::new(CloseFrame::new(1000, "").map_err(Error::Protocol)?));
     let interrupted = line.clone();
     interrupt::on_signal(move |signal| interrupted.end(Ending::Interrupted(signal)))?;
+    let plot = args.plot.as_deref().map(Plot::create).transpose()?;
     target.verbose.show_now_and_then()?;
     let connections = match open(args, &target, &line) {
         Ok(connections) => connections,
@@ -46,6 +49,11 @@ pub(crate) fn run(args: &BenchArgs) -> Outcome<()> {
     let measured = measured?;
     let report = Report::new(args, &measured, elapsed);
     print_text(&if args.json { report.json() } else { report.text() })?;
+    if let Some(plot) = plot
+        && !measured.latency.is_empty()
+    {
+        plot.write(&report.title(), &measured.latency)?;
+    }
     report.outcome()
 }
 

@@ -20,28 +20,33 @@ impl<'a> Report<'a> {
         Report { args, measured, elapsed }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// What was measured: `ws://localhost:8765: 4 connections, 64 bytes, closed loop, 5.0 s`.
+    pub(super) fn title(&self) -> String {
         let BenchArgs { target, connections, size, rate, .. } = self.args;
         let way = match rate {
             None => "closed loop".to_owned(),
             Some(rate) => format!("{rate} messages/s"),
         };
+        let connections = counted((*connections).into());
+        let seconds = self.elapsed.as_secs_f64();
+        format!("{}: {connections}, {size} bytes, {way}, {seconds:.1} s", target.uri)
+    }
+
+    pub(super) fn text(&self) -> String {
         let quantiles: Vec<String> = QUANTILES
             .iter()
             .map(|(name, quantile)| format!("{name} {:.3}", self.latency(*quantile)))
             .collect();
         let mut text = format!(
-            "{}: {}, {size} bytes, {way}, {:.1} s\n\
+            "{}\n\
              answered    {} of {} messages\n\
              rate        {:.1} messages/s, {:.2} MB/s each way\n\
              latency     {}, max {:.3} ms\n",
-            target.uri,
-            counted((*connections).into()),
-            self.elapsed.as_secs_f64(),
+            self.title(),
             self.measured.latency.len(),
             self.measured.sent,
             self.rate(),
-            self.rate() * *size as f64 / 1e6,
+            self.rate() * self.args.size as f64 / 1e6,
             quantiles.join(", "),
             self.latency(1.0),
         );

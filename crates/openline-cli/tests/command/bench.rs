@@ -5,7 +5,7 @@ use openline::Server;
 use openline::testing::EchoServer;
 use serde_json::Value;
 
-use crate::running::{Running, run};
+use crate::running::{Running, run, temporary};
 
 fn json(args: &[&str]) -> Value {
     let finished = run(&[&["bench", "--json"], args].concat(), "");
@@ -45,6 +45,24 @@ fn people_get_a_table() {
         assert!(finished.stdout.contains(part), "{finished:?}");
     }
     assert_eq!(finished.stderr, "", "the bar is for terminals");
+}
+
+#[test]
+fn the_latency_is_drawn() {
+    let server = EchoServer::start().unwrap();
+    let path = temporary("bench.svg");
+    let file = path.to_str().unwrap();
+    let finished = run(&["bench", "-d", "0.1", "--plot", file, server.uri()], "");
+    assert_eq!((finished.status, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+    let svg = std::fs::read_to_string(&path).unwrap();
+    let title = finished.stdout.lines().next().unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+    for text in [title, "latency, ", "percentile of the messages", "share of the messages, %"] {
+        assert!(svg.contains(text), "no {text} in {svg}");
+    }
+    std::fs::remove_file(path).unwrap();
+    run(&["bench", "--plot", "/nonexistent/a.svg", server.uri()], "")
+        .failed(2, "cannot write to /nonexistent/a.svg");
 }
 
 #[test]
