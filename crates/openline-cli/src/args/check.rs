@@ -10,7 +10,8 @@ use super::values::seconds_above_zero;
 /// Tell what a server agrees to, and whether it keeps to the protocol.
 ///
 /// Some twenty connections are made, one after the other. Most send what breaks a rule of RFC 6455, and look at how it
-/// is refused: for servers of your own. With --gentle nothing is broken, and no message is sent.
+/// is refused: for servers of your own. With --gentle nothing is broken, and no message is sent. Pings that keep the line
+/// alive are off, and --wait is also the time for closing.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {

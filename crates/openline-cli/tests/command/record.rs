@@ -98,7 +98,7 @@ fn ctrl_c_ends_a_recording() {
     assert_eq!(lines[1], text("server", "hello"));
     assert_eq!(lines[2]["client"]["code"], 1001);
     let silent = Recording::new("record-time");
-    run(&["record", "-n", "-t", "0.5", server.uri(), silent.path()], "").printed("hello\n");
+    run(&["record", "-n", "-t", "2", server.uri(), silent.path()], "").printed("hello\n");
     run(&["record", "-n", server.uri(), "/nonexistent/file"], "").failed(2, "cannot write to /non");
     run(&["record", "-n", "ws://127.0.0.1:1/", silent.path()], "").failed(2, "Connection refused");
 }
