@@ -9,6 +9,7 @@
 //! - [`record`] and [`replay`]: a [`session`] in a file.
 //! - [`proxy`]: a network that fails, in front of a server.
 //! - [`echo`]: a server to try things with.
+//! - [`run`]: a Python program in drop-in mode.
 //! - [`documents`]: completions for shells, and the manual.
 //! - [`talk`]: what goes to standard error. [`interrupt`]: Ctrl-C. [`failure`]: how all of it ends.
 
@@ -29,6 +30,7 @@ mod proxy;
 mod record;
 mod replay;
 mod round_trips;
+mod run;
 mod session;
 mod talk;
 mod target;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Completions(args) => documents::completions(&args),
         Command::Man(args) => documents::man(&args),
     };

@@ -9,6 +9,7 @@ mod ping;
 mod proxy;
 mod record;
 mod replay;
+mod run;
 mod target;
 mod values;
 
@@ -23,6 +24,7 @@ pub(crate) use ping::PingArgs;
 pub(crate) use proxy::{ProxyArgs, ServerAddress, Way};
 pub(crate) use record::RecordArgs;
 pub(crate) use replay::ReplayArgs;
+pub(crate) use run::RunArgs;
 pub(crate) use target::{OnOff, TargetArgs};
 
 /// WebSockets from a terminal.
@@ -43,6 +45,7 @@ pub(crate) enum Command {
     Proxy(Box<ProxyArgs>),
     Record(Box<RecordArgs>),
     Replay(Box<ReplayArgs>),
+    Run(RunArgs),
     Completions(CompletionsArgs),
     #[command(hide = true)]
     Man(ManArgs),

@@ -10,7 +10,7 @@ fn each_shell_gets_a_script() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let finished = run(&["completions", shell], "");
         assert_eq!(finished.status, Some(0));
-        for word in ["write-out", "bench", "unix-socket"] {
+        for word in ["write-out", "bench", "unix-socket", "message-size", "stall-after", "run"] {
             assert!(finished.stdout.contains(word), "no {word} for {shell}");
         }
     }
@@ -39,9 +39,18 @@ fn each_command_has_a_manual_page() {
     let directory = temporary("man");
     let path = directory.to_str().unwrap();
     run(&["man", path], "").printed("");
-    for name in
-        ["openline", "openline-bench", "openline-check", "openline-connect", "openline-echo"]
-    {
+    let pages = [
+        "openline",
+        "openline-bench",
+        "openline-check",
+        "openline-connect",
+        "openline-echo",
+        "openline-proxy",
+        "openline-record",
+        "openline-replay",
+        "openline-run",
+    ];
+    for name in pages {
         let page = std::fs::read_to_string(directory.join(format!("{name}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{name}");
     }

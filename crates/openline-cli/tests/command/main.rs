@@ -13,4 +13,5 @@ mod ping;
 mod proxy;
 mod record;
 mod replay;
+mod run;
 mod running;
