@@ -75,6 +75,12 @@ impl Load {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
+    /// When nobody waits any more for an answer that has not come.
+    pub(super) fn last_answer_by(&self, started: Instant) -> Instant {
+        // An open loop sends until the end, and waits by itself.
+        started + self.duration + if self.rate.is_some() { 2 * GRACE } else { Duration::ZERO }
+    }
+
     /// Answers so far, on all connections.
     pub(super) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
@@ -96,23 +102,26 @@ impl Load {
 
     fn closed_loop(&self, connection: &Connection, end: Instant) -> Measured {
         let mut measured = Measured::new();
-        loop {
-            let sent_at = Instant::now();
-            if sent_at >= end || self.is_over.load(Ordering::Relaxed) {
-                return measured;
-            }
+        let mut sent_at = Instant::now();
+        while sent_at < end && !self.is_over.load(Ordering::Relaxed) {
             let outcome = self.send(connection, end).and_then(|()| {
                 measured.sent += 1;
-                connection.recv_timeout(end)
+                // Without a time-out, which costs a system call: the connection is closed when the time is over.
+                connection.recv()
             });
             match outcome {
-                Ok(_) => self.note(&mut measured, sent_at.elapsed()),
+                Ok(_) => {
+                    let now = Instant::now();
+                    self.note(&mut measured, now - sent_at);
+                    sent_at = now;
+                }
                 Err(error) => {
                     self.note_end(&mut measured, error);
-                    return measured;
+                    break;
                 }
             }
         }
+        measured
     }
 
     /// One thread sends when it is time, this one receives. Answers come in the order of the messages.

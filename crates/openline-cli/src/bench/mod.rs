@@ -99,11 +99,12 @@ fn measure(
             }
         }
         let mut last = (Instant::now(), 0);
+        let end = load.last_answer_by(started);
         while !threads.iter().all(|thread| thread.is_finished()) {
-            line.pause(STEP);
-            if line.is_ending() {
+            line.pause(STEP.min(end.saturating_duration_since(Instant::now())));
+            if line.is_ending() || Instant::now() >= end {
                 load.stop();
-                close(connections, 1001);
+                close(connections, if line.is_ending() { 1001 } else { 1000 });
                 break;
             }
             let (now, answered) = (Instant::now(), load.answered());
