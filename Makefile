@@ -40,7 +40,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .NOTPARALLEL:
 .PHONY: help demo test test-rust test-model simulate simulate-short fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
-	bench-full docs test-docs wheel crates bench-memory bench-load bench-parts bench-instructions bench-conformance soak soak-short build clean
+	bench-full bench-memory bench-load bench-command bench-parts bench-instructions bench-conformance \
+	docs test-docs wheel crates soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -173,6 +174,9 @@ bench-memory: build ## what an idle connection takes of memory, by what it uses
 bench-load: build ## the servers beside others: many connections at once, broadcast, 10,000 idle ones
 	@bench/install_clients.sh
 	@$(BIN)/python bench/load.py
+
+bench-command: $(VENV)/.tools ## whether openline bench is fast enough, and its percentiles are right
+	@$(BIN)/python bench/command_bench.py
 
 bench-parts: ## masking, parsing, encoding, UTF-8, compression, each by itself
 	@cd bench/native && cargo bench --quiet --locked --features clients --target-dir ../../target/bench
