@@ -1,4 +1,7 @@
-"""`python -m openline run SCRIPT [ARGS]`: runs a program written for `websockets` on openline."""
+"""`python -m openline run SCRIPT [ARGS]`: runs a program written for `websockets` on openline.
+
+`python -m openline COMMAND` with another one is the command `openline`, which the package openline-cli installs.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from .dropin.child import Inherited
 
 def main() -> None:
     """Read the command line, and do what it says."""
+    if len(sys.argv) > 1 and sys.argv[1] not in {"run", "-h", "--help"}:
+        _execute(sys.argv[1:])
     parser = argparse.ArgumentParser(prog="python -m openline", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
@@ -62,6 +67,21 @@ def main() -> None:
 
         multiprocessing.set_forkserver_preload([])
     _run(code, path, spec)
+
+
+def _execute(words: list[str]) -> NoReturn:
+    """Become the command `openline`: that of this environment, else the first on the path."""
+    import shutil
+    import sysconfig
+
+    places = [sysconfig.get_path("scripts"), *os.get_exec_path()]
+    command = shutil.which("openline", path=os.pathsep.join(places))
+    if command is None:
+        _fail(
+            f"{words[0]!r} is for the command openline, which is not installed; "
+            "pip install openline-cli, or cargo install openline-cli"
+        )
+    os.execv(command, ["openline", *words])
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

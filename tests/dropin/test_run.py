@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import pathlib
 import re
 import signal
@@ -140,6 +141,21 @@ def test_prompt_after_an_exception(directory: pathlib.Path) -> None:
         INSTALLED, "-i", "-m", "openline", "run", "app.py", "raise", cwd=directory, stdin="raise OSError('two')"
     )
     assert ended.stderr.count("ValueError: on purpose") == ended.stderr.count("OSError: two") == 1
+
+
+def test_other_commands_are_those_of_the_command(tmp_path: pathlib.Path) -> None:
+    command = tmp_path / "openline"
+    command.write_text("#!/bin/sh\necho \"$@\"\nexit 7\n")
+    command.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    ended = run(INSTALLED, "-m", "openline", "connect", "--one", "ws://localhost:1", PATH=path)
+    assert (ended.returncode, ended.stdout) == (7, "connect --one ws://localhost:1\n")
+
+
+def test_other_commands_need_the_command(tmp_path: pathlib.Path) -> None:
+    ended = run(INSTALLED, "-m", "openline", "connect", "ws://localhost:1", PATH=str(tmp_path))
+    assert ended.returncode == 2
+    assert "pip install openline-cli" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_help() -> None:

@@ -46,7 +46,7 @@ GROUPS = {
         "migrate-from-tungstenite",
     ],
     "Behind it": ["performance", "security", "conformance-differences", "DESIGN"],
-    "The project": ["CHANGELOG", "CONTRIBUTING", "SECURITY"],
+    "The project": ["CHANGELOG", "CONTRIBUTING", "SECURITY", "releasing"],
 }
 """The pages, by what one looks for."""
 
