@@ -58,10 +58,9 @@ impl Report<'_> {
         let facts = Facts::of(&connection);
         self.tell(&format!("{}\n\n{}", args.target.uri, facts.text()))?;
 
-        let pings = trials.pings(&connection)?;
         match args.echo {
             _ if args.gentle => {}
-            Echo::Auto => trials.look_for_echo(&connection)?,
+            Echo::Auto => trials.look_for_echo()?,
             Echo::No => {}
             Echo::Yes => trials.echoes = true,
         }
@@ -76,7 +75,7 @@ impl Report<'_> {
         };
         self.tell(&format!("{:<12} {word}\n\n", "echo"))?;
 
-        for ping in pings {
+        for ping in trials.pings(&connection)? {
             self.found(ping)?;
         }
         self.found(trials.closing(&connection)?)?;

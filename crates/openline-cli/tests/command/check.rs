@@ -113,6 +113,25 @@ fn a_server_that_does_not_echo_is_checked_as_far_as_it_goes() {
 }
 
 #[test]
+fn a_server_may_have_reasons_of_its_own_to_close() {
+    let server = Server::bind("127.0.0.1:0").unwrap().serve(|connection| {
+        if connection.recv().is_ok() {
+            let _ = connection.close(1008, "what is that?");
+        }
+    });
+    let uri = format!("ws://{}/", server.as_ref().unwrap().address());
+    let (status, report) = json(&[&uri]);
+    assert_eq!((status, &report["echoes"]), (Some(0), &false.into()), "{report}");
+    // Waiting for the message, it sees the end in any case; a ping may be answered before.
+    let (status, report) = json(&["--echo", "yes", &uri]);
+    assert_eq!(status, Some(0), "{report}");
+    let close = ("odd", "closed with 1008 (policy violation) what is that?");
+    assert_eq!(verdict(&report, "empty message"), close);
+    assert_eq!(verdict(&report, "close").0, "ok");
+    assert_eq!(verdict(&report, "reserved bit").0, "ok");
+}
+
+#[test]
 fn a_server_that_closes_what_is_idle_is_told_of() {
     let server = Server::bind("127.0.0.1:0").unwrap();
     let server = server.idle_timeout(std::time::Duration::from_millis(100));
