@@ -45,6 +45,9 @@ pub(super) fn run(args: &ReplayArgs, session: &Session, pace: Pace) -> Outcome<(
     let outcome = thread::scope(|scope| {
         scope.spawn(|| answers.receive(&connection));
         let outcome = player.play();
+        if outcome.is_err() {
+            connection.abort(); // nobody else ends it
+        }
         // Not interruptible; it ends with the time for closing.
         let _ = connection.wait_closed(Deadline::NEVER);
         outcome
