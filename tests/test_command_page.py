@@ -103,11 +103,14 @@ def test_commands_give_what_the_page_shows(
                 check=False,
             )
             status = ended.returncode
-            wanted, found = in_general(printed), in_general(ended.stdout.replace(port, "8765").replace(tls_port, "8766"))
+            wanted, found = in_general(printed), in_general(ended.stdout)
             if "…" in wanted:
                 wanted = wanted.partition("…")[0]
                 found = found[: len(wanted)]
-            assert found == wanted, command
+            if " -vv" in command:  # threads log beside each other
+                assert sorted(found.splitlines()) == sorted(wanted.splitlines())
+            else:
+                assert found == wanted, command
 
 
 def check_server(command: str, printed: str, directory: pathlib.Path, certificate: pathlib.Path) -> None:
