@@ -97,26 +97,36 @@ pub use timings::Timings;
 mod documents {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
-    #[doc = include_str!("../../../docs/server.md")]
-    struct ServerGuide;
-    #[doc = include_str!("../../../docs/quickstart.md")]
-    struct Quickstart;
-    #[doc = include_str!("../../../docs/timeouts.md")]
-    struct Timeouts;
-    #[doc = include_str!("../../../docs/errors.md")]
-    struct Errors;
-    #[doc = include_str!("../../../docs/large-messages.md")]
-    struct LargeMessages;
+    #[doc = include_str!("../../../docs/closing.md")]
+    struct Closing;
     #[doc = include_str!("../../../docs/compression.md")]
     struct Compression;
+    #[doc = include_str!("../../../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../../../docs/keepalive.md")]
+    struct Keepalive;
+    #[doc = include_str!("../../../docs/large-messages.md")]
+    struct LargeMessages;
     #[doc = include_str!("../../../docs/logging.md")]
     struct Logging;
+    #[doc = include_str!("../../../docs/migrate-from-tungstenite.md")]
+    struct MigrateFromTungstenite;
+    #[doc = include_str!("../../../docs/proxies.md")]
+    struct Proxies;
+    #[doc = include_str!("../../../docs/quickstart.md")]
+    struct Quickstart;
     #[doc = include_str!("../../../docs/reconnecting.md")]
     struct Reconnecting;
-    #[doc = include_str!("../../../docs/testing.md")]
-    struct Testing;
-    #[doc = include_str!("../../../docs/migrate-from-tungstenite.md")]
-    struct FromTungstenite;
     #[doc = include_str!("../../../docs/security.md")]
     struct Security;
+    #[doc = include_str!("../../../docs/server.md")]
+    struct Server;
+    #[doc = include_str!("../../../docs/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../../docs/threads-and-processes.md")]
+    struct ThreadsAndProcesses;
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    struct Timeouts;
+    #[doc = include_str!("../../../docs/tls.md")]
+    struct Tls;
 }
