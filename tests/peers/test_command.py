@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
 from typing import Any
 
 import peers
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-
-PROGRAM = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "openline"
-"""`make test-python` has built it."""
+from command import PROGRAM
 
 PATIENCE = ["-W", "30"]
 
