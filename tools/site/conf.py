@@ -22,6 +22,7 @@ myst_heading_anchors = 4
 default_role = "py:obj"
 suppress_warnings = ["ref.python"]  # the same name in two modules
 autodoc_default_options = {"members": True, "undoc-members": False, "show-inheritance": True}
+python_maximum_signature_line_length = 90
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
