@@ -41,7 +41,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo test test-rust test-model simulate simulate-short fuzz-smoke fuzz test-python packages packages-short test-many \
 	test-differential test-examples conformance conformance-short lint types check-tree robustness bench \
 	bench-full bench-memory bench-load bench-command bench-parts bench-instructions bench-conformance \
-	docs test-docs wheel crates soak soak-short build clean
+	docs test-docs wheel crates deny soak soak-short build clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
@@ -153,6 +153,10 @@ wheel: $(VENV)/.tools ## the wheels and source packages for Python, into target/
 
 crates: ## what is published for Rust, into target/package; builds each as it is in there
 	$(QUIET) "crates" cargo package --locked $(CRATES)
+
+deny: ## licences, sources and bans of dependencies: deny.toml
+	$(QUIET) "cargo-deny" tools/install_cargo_tool.sh cargo-deny 0.20.2
+	$(QUIET) "licences, sources and bans" target/tools/bin/cargo-deny --locked check bans licenses sources
 
 robustness: build ## the table of docs/robustness.md: openline beside other clients, in the worst situations
 	$(QUIET) "websocket-client" $(BIN)/python -m pip install --quiet --no-deps -r requirements-robustness.txt
