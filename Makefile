@@ -101,8 +101,8 @@ types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs ag
 test-python: build tests/node/node_modules $(RELEASES) $(WEBSOCKET_CLIENT) ## the tests of the Python package
 	$(QUIET) "the Rust client of these tests" cargo test --locked -p openline --test interop --no-run
 	$(QUIET) "the command" cargo test --locked $(CRATES) --test command --no-run
-	$(QUIET) "the server of the benchmarks" env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-		cargo build --release --locked --manifest-path bench/native/Cargo.toml --target-dir target/bench
+	$(QUIET) "the server of the benchmarks" cargo build --release --locked --manifest-path bench/native/Cargo.toml \
+		--target-dir target/bench
 	$(QUIET) "the core as a program" cargo test --locked -p openline-proto --test differential --no-run
 	$(QUIET) "Python tests" $(PYTEST) $(IN_PARALLEL) tests conformance soak \
 		--ignore=tests/test_examples.py --ignore=tests/test_readme.py --ignore=tests/packages --ignore=tests/site
