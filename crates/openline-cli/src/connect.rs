@@ -13,6 +13,7 @@ use crate::args::ConnectArgs;
 use crate::failure::{Failure, Outcome};
 use crate::figures::Figures;
 use crate::input::{Input, Linger};
+use crate::interactive::{self, Interactive};
 use crate::interrupt;
 use crate::line::{Ending, Line};
 use crate::output::{self, Output};
@@ -26,6 +27,10 @@ pub(crate) fn run(args: &ConnectArgs) -> Outcome<()> {
     if let Some(timeout) = args.timeout {
         target = target.open_within(timeout.min(args.target.open_timeout));
     }
+    let is_interactive = interactive::is_wanted(args);
+    if is_interactive {
+        interactive::block_resize()?;
+    }
     let line = Arc::new(Line::new(close));
     let interrupted = line.clone();
     interrupt::on_signal(move |signal| interrupted.end(Ending::Interrupted(signal)))?;
@@ -36,12 +41,13 @@ pub(crate) fn run(args: &ConnectArgs) -> Outcome<()> {
     let mut session = Session {
         line: line.clone(),
         output: output(args),
+        interactive: None,
         verbose: target.verbose.clone(),
         deadline: Deadline::from(args.timeout),
         awaited: awaited.clone(),
         figures: Figures::new(),
     };
-    if !args.no_input {
+    if !args.no_input && !is_interactive {
         let (input, output) = (input(args), session.output);
         let linger = match (awaited, args.linger) {
             (Awaited::Nothing, linger) => Linger::For(linger.unwrap_or_default()),
@@ -55,7 +61,9 @@ pub(crate) fn run(args: &ConnectArgs) -> Outcome<()> {
             .map_err(Failure::system("start a thread"))?;
     }
     session.verbose.show_now_and_then()?;
-    let outcome = session.run(args, &target);
+    let outcome = session.run(args, &target, is_interactive);
+    // The terminal is what it was, before anything else is said.
+    session.interactive = None;
     session.verbose.show();
     if let Some(format) = &args.write_out {
         output::print_text(&format.fill(&session.figures))?;
@@ -120,6 +128,8 @@ impl Awaited {
 struct Session {
     line: Arc<Line>,
     output: Output,
+    /// Once there is a connection, if somebody is to use it at a terminal.
+    interactive: Option<Interactive>,
     verbose: Verbose,
     deadline: Deadline,
     awaited: Awaited,
@@ -128,7 +138,7 @@ struct Session {
 
 impl Session {
     /// One connection after the other.
-    fn run(&mut self, args: &ConnectArgs, target: &Target) -> Outcome<()> {
+    fn run(&mut self, args: &ConnectArgs, target: &Target, is_interactive: bool) -> Outcome<()> {
         let (line, deadline) = (self.line.clone(), self.deadline);
         let mut connections =
             target.connections().give_up_when(move || line.is_ending() || deadline.has_passed());
@@ -140,7 +150,11 @@ impl Session {
                 Ok(connection) => connection,
                 Err(error) => return self.not_opened(error),
             };
-            let Some(closed) = self.serve(args, &connection) else { break };
+            let is_first = self.interactive.is_none();
+            if is_interactive && is_first {
+                self.interactive = Some(Interactive::start(&self.line)?);
+            }
+            let Some(closed) = self.serve(args, &connection, is_first) else { break };
             if !args.reconnect || self.line.is_ending() {
                 return self.ended(closed);
             }
@@ -153,8 +167,18 @@ impl Session {
     }
 
     /// Uses a connection until it has ended.
-    fn serve(&mut self, args: &ConnectArgs, connection: &Connection) -> Option<Closed> {
+    fn serve(
+        &mut self,
+        args: &ConnectArgs,
+        connection: &Connection,
+        is_first: bool,
+    ) -> Option<Closed> {
         self.verbose.opened(connection);
+        if let Some(interactive) = &self.interactive
+            && let Err(ending) = interactive.opened(connection, &args.target.uri, is_first)
+        {
+            self.line.end(ending);
+        }
         self.figures.opened(connection);
         self.line.opened(connection);
         for text in &args.preamble {
@@ -171,7 +195,11 @@ impl Session {
         self.receive(connection);
         let closed = connection.how_closed()?;
         self.figures.closed(&closed);
-        if let Err(ending) = self.output.closed(&closed) {
+        let shown = match &self.interactive {
+            Some(interactive) => interactive.closed(&closed),
+            None => self.output.closed(&closed),
+        };
+        if let Err(ending) = shown {
             self.line.end(ending);
         }
         Some(closed)
@@ -184,7 +212,11 @@ impl Session {
             self.verbose.show();
             match received {
                 Ok(message) => {
-                    if let Err(ending) = self.output.received(&message) {
+                    let shown = match &self.interactive {
+                        Some(interactive) => interactive.received(&message),
+                        None => self.output.received(&message),
+                    };
+                    if let Err(ending) = shown {
                         self.line.end(ending);
                     } else if self.awaited.is_met_by(&message) {
                         self.line.end(Ending::Met);
@@ -207,6 +239,10 @@ impl Session {
     fn ended(&self, closed: Closed) -> Outcome<()> {
         match self.line.take_ending() {
             None | Some(Ending::InputOver) if !closed.is_ok() => Err(Error::Closed(closed).into()),
+            // The peer may not have taken it.
+            Some(Ending::Asked(_)) if closed.received_first().is_none() => {
+                Err(Error::Closed(closed).into())
+            }
             None => self.awaited.missed("before the server closed"),
             Some(ending) => self.outcome(ending),
         }

@@ -6,6 +6,7 @@
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::failure::{Failure, Outcome, interrupted};
+use crate::interactive;
 
 /// Calls `end` at the first such signal; the process exits at the second. Before other threads are started.
 pub(crate) fn on_signal(end: impl FnOnce(Signal) + Send + 'static) -> Outcome<()> {
@@ -18,6 +19,7 @@ pub(crate) fn on_signal(end: impl FnOnce(Signal) + Send + 'static) -> Outcome<()
         let Ok(signal) = signals.wait() else { return };
         end(signal);
         if let Ok(signal) = signals.wait() {
+            interactive::restore();
             std::process::exit(interrupted(signal).into());
         }
     };

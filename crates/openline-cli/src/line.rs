@@ -17,6 +17,8 @@ use crate::failure::{Failure, Outcome};
 /// Why it ends from this side. The first reason counts.
 #[derive(Debug)]
 pub(crate) enum Ending {
+    /// Somebody asked for it, and said how to close.
+    Asked(CloseFrame),
     /// Nobody reads our output any more: the end, and no error.
     BrokenPipe,
     Failed(Failure),
@@ -31,7 +33,8 @@ impl Ending {
     /// What it means for a command that waits for nothing.
     pub(crate) fn into_outcome(self) -> Outcome<()> {
         match self {
-            Ending::BrokenPipe | Ending::InputOver | Ending::Met | Ending::TimedOut => Ok(()),
+            Ending::Asked(_) | Ending::BrokenPipe | Ending::InputOver => Ok(()),
+            Ending::Met | Ending::TimedOut => Ok(()),
             Ending::Failed(failure) => Err(failure),
             Ending::Interrupted(signal) => Err(Failure::Interrupted(signal)),
         }
@@ -116,12 +119,19 @@ impl Line {
 
     /// Whether it ends, and messages that still come are of no interest.
     pub(crate) fn is_deaf(&self) -> bool {
-        self.lock().ending.as_ref().is_some_and(|ending| !matches!(ending, Ending::InputOver))
+        let is_heard = |ending: &Ending| matches!(ending, Ending::Asked(_) | Ending::InputOver);
+        self.lock().ending.as_ref().is_some_and(|ending| !is_heard(ending))
     }
 
     /// Why it ended, if it was from this side.
     pub(crate) fn take_ending(&self) -> Option<Ending> {
         self.lock().ending.take()
+    }
+
+    /// The connection of the moment, if there is one that the input may use.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        let state = self.lock();
+        state.connection.clone().filter(|_| state.is_ready)
     }
 
     /// Waits for a connection that the input may use; `None` when it ends.
@@ -161,6 +171,9 @@ impl Line {
     }
 
     fn close_for(&self, ending: &Ending) -> CloseFrame {
+        if let Ending::Asked(close) = ending {
+            return close.clone();
+        }
         let leaves = matches!(ending, Ending::Interrupted(_));
         let is_plain = self.close.code() == CloseCode::NORMAL_CLOSURE;
         match CloseFrame::new(CloseCode::GOING_AWAY.into(), self.close.reason()) {

@@ -2,7 +2,7 @@
 //!
 //! - [`args`]: what may be written behind the command; [`target`] and [`tls`] make of it how to connect.
 //! - [`connect`]: lines in, messages out. [`line`] is what its threads share, [`input`] and [`output`] its two ends,
-//!   [`figures`] the numbers of `--write-out`.
+//!   [`interactive`] both of them at a terminal, [`figures`] the numbers of `--write-out`.
 //! - [`ping`]: [`round_trips`], and what can be said of them.
 //! - [`bench`]: a load, and how a server takes it.
 //! - [`check`]: what a server agrees to, and how it takes what is wrong.
@@ -22,6 +22,7 @@ mod echo;
 mod failure;
 mod figures;
 mod input;
+mod interactive;
 mod interrupt;
 mod line;
 mod output;

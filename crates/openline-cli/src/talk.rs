@@ -10,15 +10,24 @@ use std::time::Duration;
 use openline::{Connection, Journal, Record};
 
 use crate::failure::{Failure, Outcome};
+use crate::interactive;
 
 /// A line with the command's name before it. Whether anybody reads it is not our business.
 pub(crate) fn say(text: impl Display) {
-    let _ = writeln!(anstream::stderr(), "openline: {text}");
+    tell_coloured("", format!("openline: {text}"));
 }
 
 /// A line of its own.
 pub(crate) fn tell(text: impl Display) {
-    let _ = writeln!(anstream::stderr(), "{text}");
+    tell_coloured("", text.to_string());
+}
+
+/// If somebody types at the terminal that it goes to, it goes above that.
+fn tell_coloured(colour: &str, text: String) {
+    if let Err(text) = interactive::tell(colour, text) {
+        let reset = if colour.is_empty() { "" } else { RESET };
+        let _ = writeln!(anstream::stderr(), "{colour}{text}{reset}");
+    }
 }
 
 /// Has the pauses between attempts to reconnect told, which the crate logs.
@@ -69,7 +78,7 @@ impl Verbose {
         let Some(journal) = &self.journal else { return };
         let show = |record: &Record| {
             if self.has_frames || !is_frame(record) {
-                tell(format_args!("{}{record}{RESET}", colour(record)));
+                tell_coloured(colour(record), record.to_string());
             }
             Ok::<(), Infallible>(())
         };

@@ -8,6 +8,7 @@ mod connect;
 mod documents;
 mod echo;
 mod ends;
+mod interactive;
 mod options;
 mod ping;
 mod proxy;
