@@ -12,7 +12,8 @@ use crate::figures::Format;
 /// Connect: each line of standard input is sent as a message, each message is printed as a line.
 ///
 /// At the end of the input the connection is closed; messages that come until then are printed. With --one or
-/// --expect it stays open until they are met.
+/// --expect it stays open until they are met. At a terminal the line is edited below the messages, and /help lists
+/// commands.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConnectArgs {

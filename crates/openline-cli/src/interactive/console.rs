@@ -187,8 +187,9 @@ impl Typing {
                 Effect::ClearScreen => out.push_str("\x1b[H\x1b[2J"),
                 Effect::End => self.lines = None,
                 Effect::Interrupt => {
-                    self.lines = None;
+                    // In this order: the first reason counts, and with the lines the input is over.
                     self.line.end(Ending::Interrupted(Signal::SIGINT));
+                    self.lines = None;
                 }
                 Effect::None => {}
                 Effect::Submit(text) => self.submit(text, out),
