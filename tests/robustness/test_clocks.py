@@ -30,6 +30,7 @@ def test_no_code_asks_for_the_time_of_day() -> None:
     # The Date header of HTTP, and what the command prints beside a message: nothing waits for either.
     assert dated == {
         "crates/openline/src/server/answer.rs",
+        "crates/openline-cli/src/interactive/view.rs",
         "crates/openline-cli/src/output.rs",
         "crates/openline-cli/src/session/recorder.rs",  # a name in its lines
     }
