@@ -32,7 +32,7 @@ from openline.http11 import Request, Response
 from openline.server import ServerProtocol
 from openline.sync.client import connect, unix_connect
 from openline.sync.router import route, unix_route
-from openline.sync.server import ServerConnection, basic_auth, broadcast, serve, unix_serve
+from openline.sync.server import Server, ServerConnection, basic_auth, broadcast, serve, unix_serve
 from serving import ask, echo, run, serving, until
 
 
@@ -447,6 +447,55 @@ def test_shutdown_from_a_signal_handler() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_signal_that_interrupts_nothing() -> None:
+    """As one that comes just before the wait: its handler runs all the same, though no client comes."""
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: server.shutdown())
+    try:
+        with serve(echo, "127.0.0.1", 0) as server:
+
+            def interrupt() -> None:
+                time.sleep(0.1)
+                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            server.serve_forever()
+            thread.join()
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_signals_of_an_event_loop_stay_its_own() -> None:
+    reads, writes = socket.socketpair()
+    writes.setblocking(False)
+    signal.set_wakeup_fd(writes.fileno())
+    try:
+        test_shutdown_from_a_signal_handler()
+        reads.settimeout(10)
+        assert reads.recv(1) == bytes([signal.SIGALRM])
+    finally:
+        assert signal.set_wakeup_fd(-1) == writes.fileno()
+        reads.close()
+        writes.close()
+
+
+@pytest.mark.parametrize("has_service", [True, False])
+def test_shutdown_just_before_it_waits(has_service: bool) -> None:
+    class Logger(logging.LoggerAdapter[logging.Logger]):
+        def info(self, msg: object, *args: Any, **kwargs: Any) -> None:
+            if str(msg).startswith("server listening"):
+                server.shutdown()
+
+    logger = Logger(logging.getLogger("test"), {})
+    if has_service:
+        server = serve(echo, "127.0.0.1", 0, logger=logger)
+    else:
+        server = Server(socket.create_server(("127.0.0.1", 0)), lambda sock, address: None, logger)
+    server.serve_forever()
+    assert server.fileno() == -1
 
 
 def test_nothing_is_left_of_a_connection() -> None:

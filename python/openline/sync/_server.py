@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..frames import CloseCode
 from ..protocol import OPEN
 from ..utils import get_socket_name
+from ._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,26 +105,30 @@ class Server:
             self._serving.add(this)
         try:
             self.logger.info("server listening on %s", get_socket_name(self.socket))
-            if self._service is None:
-                self._serve_sockets()
-            else:
-                self._serve_requests(self._service)
+            with Wakeup() as wakeup:
+                if self._service is None:
+                    self._serve_sockets(wakeup)
+                else:
+                    self._serve_requests(wakeup, self._service)
+        except (OSError, ValueError):
+            # `shutdown` may have closed the socket before it was waited for.
+            if not self._is_closing:
+                raise
         finally:
             with self._changed:
                 self._serving.discard(this)
                 self._close_wakes()
                 self._changed.notify_all()
 
-    def _serve_requests(self, service: Service) -> None:
+    def _serve_requests(self, wakeup: Wakeup, service: Service) -> None:
         lobby = service.lobby(self.socket)
         try:
-            poll = select.poll()
-            poll.register(lobby.fileno(), select.POLLIN)
-            poll.register(self._woken, select.POLLIN)
+            poll = self._poll(wakeup, lobby.fileno())
             left = None
             while not self._is_closing:
                 # Rounded up, or it would come back too early, again and again.
                 poll.poll(None if left is None else math.ceil(left * 1000))
+                wakeup.drain()
                 left = lobby.turn()
                 while (arrival := lobby.next()) is not None:
                     if isinstance(arrival, Exception):
@@ -133,15 +138,22 @@ class Server:
         finally:
             lobby.close()
 
-    def _serve_sockets(self) -> None:
+    def _serve_sockets(self, wakeup: Wakeup) -> None:
         # Another process, or thread, may have been faster to accept the client that was announced.
         self.socket.setblocking(False)
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        poll.register(self._woken, select.POLLIN)
+        poll = self._poll(wakeup, self.socket.fileno())
         while not self._is_closing:
             poll.poll()
+            wakeup.drain()
             self._accept()
+
+    def _poll(self, wakeup: Wakeup, fileno: int) -> select.poll:
+        """What waits for clients, for `shutdown`, and for signals."""
+        poll = select.poll()
+        poll.register(fileno, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        wakeup.register(poll)
+        return poll
 
     def _accept(self) -> None:
         try:
