@@ -84,12 +84,14 @@ simulate: ## the engine in simulated worlds: STEPS (10 million), or SECONDS, of 
 simulate-short: ## half a minute of that, and the bugs that it must find
 	$(QUIET) "half a minute of simulated worlds" env SECONDS=30 $(SIMULATION)
 
+# On stable Rust: to build for libFuzzer takes longer than that.
 fuzz-smoke: ## half a minute of the fuzz targets, all together
-	@$(PYTHON) tools/fuzz.py --seconds-in-all 30
+	@$(PYTHON) tools/fuzz.py --stable --seconds-in-all 30
 
 # For one target: make fuzz TARGET=inbound.
 MINUTES ?= 10
 fuzz: ## MINUTES (10) of each fuzz target: fuzz/README.md
+	@tools/install_fuzzer.sh
 	@$(PYTHON) tools/fuzz.py --minutes-each $(MINUTES) $(addprefix --target ,$(TARGET))
 
 types: build tests/node/node_modules ## mypy --strict, pyright, and the stubs against the module
