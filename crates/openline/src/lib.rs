@@ -97,12 +97,18 @@ pub use timings::Timings;
 mod documents {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/authentication.md")]
+    struct Authentication;
     #[doc = include_str!("../../../docs/closing.md")]
     struct Closing;
     #[doc = include_str!("../../../docs/compression.md")]
     struct Compression;
+    #[doc = include_str!("../../../docs/deployment.md")]
+    struct Deployment;
     #[doc = include_str!("../../../docs/errors.md")]
     struct Errors;
+    #[doc = include_str!("../../../docs/extensions.md")]
+    struct Extensions;
     #[doc = include_str!("../../../docs/keepalive.md")]
     struct Keepalive;
     #[doc = include_str!("../../../docs/large-messages.md")]
