@@ -26,7 +26,7 @@ def warn_if_patched() -> None:
         return
     warnings.warn(
         "gevent has patched sockets, but openline waits without it, and no greenlet runs meanwhile: use "
-        "connections in gevent.get_hub().threadpool, as docs/threads-and-processes.md tells, or ignore this",
+        "connections in gevent.get_hub().threadpool, as docs/gevent.md tells, or ignore this",
         RuntimeWarning,
         stacklevel=_users_level(),
     )

@@ -129,8 +129,8 @@ mod documents {
     struct Server;
     #[doc = include_str!("../../../docs/testing.md")]
     struct Testing;
-    #[doc = include_str!("../../../docs/threads-and-processes.md")]
-    struct ThreadsAndProcesses;
+    #[doc = include_str!("../../../docs/threads.md")]
+    struct Threads;
     #[doc = include_str!("../../../docs/timeouts.md")]
     struct Timeouts;
     #[doc = include_str!("../../../docs/tls.md")]

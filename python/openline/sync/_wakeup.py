@@ -23,10 +23,17 @@ class Wakeup:
     descriptor for signals is set already (as by an event loop), there is nothing to do.
 
     Example:
+        import select, signal
+        from openline.sync._wakeup import Wakeup
+        before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        poll = select.poll()
         with Wakeup() as wakeup:
             wakeup.register(poll)
-            poll.poll()  # the handlers have run when it returns
+            signal.raise_signal(signal.SIGUSR1)
+            assert poll.poll(0)  # the signal has come before
             wakeup.drain()
+            assert not poll.poll(0)
+        signal.signal(signal.SIGUSR1, before)
     """
 
     def __init__(self) -> None:
