@@ -35,6 +35,8 @@ def alarms() -> Iterator[list[int]]:
         yield handled
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        # One may be on its way to another thread, and would end the process by default: to ignore it discards it.
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, before)
 
 
