@@ -241,8 +241,15 @@ impl Drop for Typing {
     /// Also after a panic: whoever waits to print must not wait for ever.
     fn drop(&mut self) {
         restore();
-        self.console.lock().is_over = true;
+        let mut state = self.console.lock();
+        state.is_over = true;
+        // They came since the last ones were taken.
+        let texts = std::mem::take(&mut state.texts);
+        drop(state);
         self.console.changed.notify_all();
+        let rest: String = texts.iter().flat_map(|text| [text.as_str(), "\n"]).collect();
+        // Nobody is left to tell that it failed.
+        let _ = self.terminal.write(&rest);
     }
 }
 

@@ -51,11 +51,14 @@ pub(crate) fn is_wanted(args: &ConnectArgs) -> bool {
     !is_scripted && is_able && io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Shows a line of standard error, if that goes to the terminal that is ours; gives it back, made harmless if it
-/// may go there, otherwise.
+/// Shows a line of standard error, if that goes to the terminal that is ours; otherwise gives it back, made harmless
+/// if it goes to another.
 pub(crate) fn tell(colour: &str, text: String) -> Result<(), String> {
-    let (Some(desk), true) = (DESK.get(), io::stderr().is_terminal()) else { return Err(text) };
+    if !io::stderr().is_terminal() {
+        return Err(text);
+    }
     let text = harmless(&text, Lines::Escape);
+    let Some(desk) = DESK.get() else { return Err(text) };
     let has_colour = desk.is_coloured && !colour.is_empty();
     let shown = if has_colour { format!("{colour}{text}\x1b[0m") } else { text.clone() };
     desk.console.print_soon(shown).map_err(|_| text)

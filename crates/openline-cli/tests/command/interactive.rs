@@ -619,6 +619,18 @@ fn a_dumb_terminal_and_scripts_have_lines() {
 }
 
 #[test]
+fn a_peer_cannot_reach_the_terminal_through_what_is_told() {
+    let peer = Peer::start();
+    let args = ["connect", "-v", "-e", "^x$", &peer.uri];
+    let mut terminal = AtTerminal::with(&args, &[("TERM", "xterm"), ("NO_COLOR", "1")]);
+    peer.tell.send(Tell::Close(4000, "\x1b[2Jover")).unwrap();
+    terminal.ends_with(1);
+    // From -v, and as the error.
+    terminal.wait("both", |terminal| terminal.text().matches(r"\x1b[2Jover").count() >= 2);
+    assert!(!terminal.bytes.contains(&0x1b));
+}
+
+#[test]
 fn the_page_shows_what_is_seen() {
     let page = include_str!("../../../../docs/command.md");
     let (_, section) = page.split_once("### At a terminal").unwrap();
