@@ -6,6 +6,7 @@ of Python's, links against it.
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 
 import trustme
 
@@ -29,6 +31,9 @@ def main() -> None:
     files = sorted(PACKAGES.iterdir())
     for file in files:
         print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB", flush=True)
+    for name, manifest in MANIFESTS.items():
+        (wheel,) = PACKAGES.glob(f"{name.replace('-', '_')}-*.whl")
+        check_bill_of_materials(wheel, manifest)
     for suffix in [".whl", ".tar.gz"]:
         try_packages([file for file in files if file.name.endswith(suffix)])
 
@@ -39,6 +44,20 @@ def maturin(*arguments: str) -> None:
     environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, "-m", "maturin", *options, "--manifest-path", manifest, "--out", str(PACKAGES)]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+def check_bill_of_materials(wheel: pathlib.Path, manifest: str) -> None:
+    """What maturin writes into a wheel (an SBOM, PEP 770) names every crate that is linked, with its version."""
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = [name for name in archive.namelist() if ".dist-info/sboms/" in name]
+        bill = json.loads(archive.read(path))
+    named = {(part["name"], part["version"]) for part in [bill["metadata"]["component"], *bill["components"]]}
+    command = ["cargo", "tree", "--locked", "--manifest-path", manifest, "--edges", "normal", "--prefix", "none"]
+    tree = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    linked = {(name, version.removeprefix("v")) for name, version, *_ in map(str.split, tree.splitlines())}
+    if not linked <= named:
+        raise SystemExit(f"{path} of {wheel.name} does not name {sorted(linked - named)}")
+    print(f"{wheel.name}: a bill of materials with {len(named)} crates, of which {len(linked)} are in it", flush=True)
 
 
 def try_packages(files: list[pathlib.Path]) -> None:
