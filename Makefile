@@ -10,8 +10,8 @@ QUIET := @tools/quiet.sh
 
 # In CI a skipped test is a failure: tools/no_skips.py.
 PYTEST := env PYTHONPATH=tools $(BIN)/python -m pytest -p no_skips -q -rs
-# The files of tests in two processes: most tests wait.
-IN_PARALLEL := -n 2 --dist loadfile
+# The files of tests in two processes: most tests wait. One that dies ends the run, which could wait for ever otherwise.
+IN_PARALLEL := -n 2 --dist loadfile --max-worker-restart 0
 
 # Published packages, in an environment of their own.
 PACKAGES := .venv-packages
