@@ -451,15 +451,20 @@ def test_shutdown_from_a_signal_handler() -> None:
 
 def test_a_signal_that_interrupts_nothing() -> None:
     """As one that comes just before the wait: its handler runs all the same, though no client comes."""
+
+    def handler(websocket: ServerConnection) -> None:
+        websocket.recv()
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    def visit() -> None:
+        with connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}") as client:
+            client.send("the server waits for others again")
+            client.wait_closed()
+
     before = signal.signal(signal.SIGUSR1, lambda number, frame: server.shutdown())
     try:
-        with serve(echo, "127.0.0.1", 0) as server:
-
-            def interrupt() -> None:
-                time.sleep(0.1)
-                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-
-            thread = threading.Thread(target=interrupt)
+        with serve(handler, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=visit)
             thread.start()
             server.serve_forever()
             thread.join()

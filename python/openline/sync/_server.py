@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..frames import CloseCode
 from ..protocol import OPEN
 from ..utils import get_socket_name
-from ._wakeup import Wakeup
+from ._wakeup import signals
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -105,11 +106,11 @@ class Server:
             self._serving.add(this)
         try:
             self.logger.info("server listening on %s", get_socket_name(self.socket))
-            with Wakeup() as wakeup:
+            with signals() as signalled:
                 if self._service is None:
-                    self._serve_sockets(wakeup)
+                    self._serve_sockets(signalled)
                 else:
-                    self._serve_requests(wakeup, self._service)
+                    self._serve_requests(signalled, self._service)
         except (OSError, ValueError):
             # `shutdown` may have closed the socket before it was waited for.
             if not self._is_closing:
@@ -120,15 +121,15 @@ class Server:
                 self._close_wakes()
                 self._changed.notify_all()
 
-    def _serve_requests(self, wakeup: Wakeup, service: Service) -> None:
+    def _serve_requests(self, signalled: socket.socket | None, service: Service) -> None:
         lobby = service.lobby(self.socket)
         try:
-            poll = self._poll(wakeup, lobby.fileno())
+            poll = self._poll(signalled, lobby.fileno())
             left = None
             while not self._is_closing:
                 # Rounded up, or it would come back too early, again and again.
                 poll.poll(None if left is None else math.ceil(left * 1000))
-                wakeup.drain()
+                _drain(signalled)
                 left = lobby.turn()
                 while (arrival := lobby.next()) is not None:
                     if isinstance(arrival, Exception):
@@ -138,21 +139,22 @@ class Server:
         finally:
             lobby.close()
 
-    def _serve_sockets(self, wakeup: Wakeup) -> None:
+    def _serve_sockets(self, signalled: socket.socket | None) -> None:
         # Another process, or thread, may have been faster to accept the client that was announced.
         self.socket.setblocking(False)
-        poll = self._poll(wakeup, self.socket.fileno())
+        poll = self._poll(signalled, self.socket.fileno())
         while not self._is_closing:
             poll.poll()
-            wakeup.drain()
+            _drain(signalled)
             self._accept()
 
-    def _poll(self, wakeup: Wakeup, fileno: int) -> select.poll:
+    def _poll(self, signalled: socket.socket | None, fileno: int) -> select.poll:
         """What waits for clients, for `shutdown`, and for signals."""
         poll = select.poll()
         poll.register(fileno, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
-        wakeup.register(poll)
+        if signalled is not None:
+            poll.register(signalled, select.POLLIN)
         return poll
 
     def _accept(self) -> None:
@@ -318,6 +320,13 @@ class Server:
     def __repr__(self) -> str:
         state = "closed" if self._is_closing else f"on {get_socket_name(self.socket)}"
         return f"<{type(self).__qualname__} {state}>"
+
+
+def _drain(signalled: socket.socket | None) -> None:
+    """The handlers of the signals have run, and the next poll is for others."""
+    if signalled is not None:
+        with contextlib.suppress(BlockingIOError):
+            signalled.recv(4096)
 
 
 # Seconds to wait when there are no descriptors, say: handlers that end give some back.
